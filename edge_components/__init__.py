@@ -1,0 +1,1 @@
+"""Greengrass components: programs that run on devices."""

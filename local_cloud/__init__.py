@@ -1,0 +1,1 @@
+"""The embedded cloud: Step Functions, Lambda, SageMaker jobs and Greengrass devices on one machine."""

@@ -1,0 +1,63 @@
+"""What every part of the local cloud shares: where its state lies, which accounts exist, how it tells the time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ORCHESTRATOR_ACCOUNT = "123456789012"
+"""Moto's default account: clients made without assuming a role act here."""
+
+Event = Mapping[str, Any]
+"""An event as EventBridge delivers it: source, detail-type, account, region, resources, detail."""
+
+
+def _no_listener(_event: Event) -> None:
+    """Drop an event, as EventBridge does when no rule matches."""
+
+
+@dataclass(kw_only=True)
+class Context:
+    """One local cloud: passed to each emulated service when it is installed."""
+
+    state_dir: Path
+    region: str = "us-east-1"
+    emit: Callable[[Event], None] = _no_listener
+    """Delivers an event to whoever listens; must be safe to call from any thread."""
+    _clients: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def client(self, service: str, account: str) -> Any:  # noqa: ANN401 - boto3 clients are made at run time
+        """Return the boto3 client that acts inside `account`; made once, safe to share between threads."""
+        with self._lock:
+            key = (service, account)
+            if key not in self._clients:
+                self._clients[key] = self._connect(service, account)
+            return self._clients[key]
+
+    def log_path(self, log_group: str, stream: str) -> Path:
+        """Return the file that holds a CloudWatch log stream, its folder made: logs/<group>/<stream>.log."""
+        path = self.state_dir / "logs" / log_group.strip("/") / f"{stream}.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def _connect(self, service: str, account: str) -> Any:  # noqa: ANN401 - as above
+        import boto3
+
+        if account == ORCHESTRATOR_ACCOUNT:
+            return boto3.client(service, region_name=self.region)
+        role = f"arn:aws:iam::{account}:role/edgepipe-local-cloud"
+        reply = boto3.client("sts", region_name=self.region).assume_role(
+            RoleArn=role, RoleSessionName="local-cloud"
+        )
+        keys = reply["Credentials"]
+        return boto3.client(
+            service,
+            region_name=self.region,
+            aws_access_key_id=keys["AccessKeyId"],
+            aws_secret_access_key=keys["SecretAccessKey"],
+            aws_session_token=keys["SessionToken"],
+        )
