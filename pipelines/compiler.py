@@ -1,0 +1,107 @@
+"""text → nodes → shape → frozen pipeline → rules → graph → definition. Pure, but for reading schemas/."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pipelines import asl, definition, graph, source, spec
+from pipelines.diagnostics import Diagnostic, SpecError
+from pipelines.graph import Graph
+from pipelines.kinds import AssetRule
+from pipelines.rules import Subject, check_all
+from pipelines.spec import Pipeline, Step
+
+
+class CompilerBugError(Exception):
+    """The compiler broke its own promise; the spec is not to blame."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asset:
+    """Files that a step needs: those of `include` directly in `path`, below the spec's or the platform's folder."""
+
+    name: str
+    step: str
+    root: str
+    path: str
+    include: tuple[str, ...]
+
+    @property
+    def marker(self) -> str:
+        """Return the marker that the asset's address replaces."""
+        return f"asset_{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compiled:
+    """A pipeline and its state machine; `functions` maps each function's name to its handler's dotted name."""
+
+    pipeline: Pipeline
+    graph: Graph
+    definition: str
+    functions: Mapping[str, str]
+    assets: tuple[Asset, ...]
+    markers: tuple[str, ...]
+
+
+def compile_text(text: str, *, path: str, exists: Callable[[str], bool] = lambda _path: True) -> Compiled:
+    """Compile a spec's text. Raises SpecError with every mistake.
+
+    `path` is the file's name as diagnostics and comments show it; `exists` says whether a file named in the spec,
+    relative to it, is there.
+    """
+    text = source.normalise(text)
+    pipeline, wiring = _check(text, path, exists)
+    machine = asl.emit(pipeline, wiring)
+    problems = definition.check(machine)
+    if problems:
+        raise CompilerBugError("; ".join(problems))
+    written = definition.serialise(machine)
+    _check_size(written, text, path)
+    return Compiled(
+        pipeline=pipeline,
+        graph=wiring,
+        definition=written,
+        functions=_functions(pipeline),
+        assets=tuple(_asset(step, rule) for step in pipeline.steps if step.kind for rule in step.kind.assets),
+        markers=definition.markers(written),
+    )
+
+
+def _check(text: str, path: str, exists: Callable[[str], bool]) -> tuple[Pipeline, Graph]:
+    root, found = source.parse(text)
+    mistakes = list(found)
+    pipeline = None
+    if root is not None:
+        pipeline, wrong = spec.parse(root, path=path)
+        mistakes += wrong
+    wiring = None
+    if pipeline is not None:
+        wiring = graph.plan(pipeline)
+        mistakes += check_all(Subject(pipeline=pipeline, graph=wiring, exists=exists))
+    if mistakes or pipeline is None or wiring is None:
+        raise SpecError(mistakes, path=path, text=text)
+    return pipeline, wiring
+
+
+def _check_size(written: str, text: str, path: str) -> None:
+    size = len(written.encode("utf-8"))
+    if size > definition.MAX_BYTES:
+        message = (
+            f"the state machine would have {size:,} bytes; Step Functions takes {definition.MAX_BYTES:,}"
+        )
+        hint = "Split the pipeline in two."
+        raise SpecError([Diagnostic(code="P040", message=message, hint=hint)], path=path, text=text)
+
+
+def _functions(pipeline: Pipeline) -> dict[str, str]:
+    kinds = {step.kind.name: step.kind.handler for step in pipeline.steps if step.kind}
+    return {**dict(sorted(kinds.items())), "failure": "tasks.failure.handler"}
+
+
+def _asset(step: Step, rule: AssetRule) -> Asset:
+    folder = posixpath.dirname(step.config[rule.path_of]) or "." if rule.path_of else rule.path
+    name = asl.asset_marker(step, rule).removeprefix("asset_")
+    return Asset(name=name, step=step.id.value, root=rule.root, path=folder, include=rule.include)

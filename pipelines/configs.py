@@ -1,0 +1,80 @@
+"""From a step's config as the author wrote it to the config its handler gets."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.values import JsonObject
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_CONDITION = re.compile(r"(>=|>|<=|<|==) *(.+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """What a config may take over from around its step."""
+
+    pipeline: str
+    timeout_seconds: int
+
+
+Configure = Callable[[Mapping[str, Any], Origin], JsonObject]
+
+DEVICE_COMPONENTS = {"local_server": "com.edgepipe.LocalServer"}
+"""The platform's own Greengrass components: short name in a spec → full name."""
+
+SERVER_REQUIREMENT = {"com.edgepipe.LocalServer": ">=0.1.0 <1.0.0"}
+"""What a published model needs on its device, as a Greengrass version requirement."""
+
+
+def seconds(duration: str) -> int:
+    """Return a duration such as 30m in seconds."""
+    return int(duration[:-1]) * _UNITS[duration[-1]]
+
+
+def as_written(config: Mapping[str, Any], _origin: Origin) -> JsonObject:
+    """Pass the config on unchanged."""
+    return config
+
+
+def train(config: Mapping[str, Any], origin: Origin) -> JsonObject:
+    """Name the script inside its archive, and turn the gate and the time limit into numbers."""
+    gate = [_condition(metric, text) for metric, text in config["gate"].items()]
+    return _limited({**config, "script": posixpath.basename(config["script"]), "gate": gate}, origin)
+
+
+def compiling(config: Mapping[str, Any], origin: Origin) -> JsonObject:
+    """Turn the time limit into seconds."""
+    return _limited(config, origin)
+
+
+def package(config: Mapping[str, Any], origin: Origin) -> JsonObject:
+    """Name the model after the pipeline."""
+    return {**config, "model": origin.pipeline}
+
+
+def publish(config: Mapping[str, Any], origin: Origin) -> JsonObject:
+    """Add the model's name and what its component depends on."""
+    return {**config, "model": origin.pipeline, "dependencies": SERVER_REQUIREMENT}
+
+
+def deploy(config: Mapping[str, Any], _origin: Origin) -> JsonObject:
+    """Write components under their full names; a key with a dot is one already."""
+    named = {DEVICE_COMPONENTS.get(name, name): value for name, value in config["components"].items()}
+    return {**config, "components": named}
+
+
+def _condition(metric: str, text: str) -> dict[str, Any]:
+    match = _CONDITION.fullmatch(text)
+    assert match, f"the schema lets no such gate through: {text}"  # noqa: S101 - an invariant
+    return {"metric": metric, "op": match[1], "threshold": float(match[2])}
+
+
+def _limited(config: Mapping[str, Any], origin: Origin) -> JsonObject:
+    own = config.get("max_runtime")
+    kept = {key: value for key, value in config.items() if key != "max_runtime"}
+    return {**kept, "max_runtime_seconds": seconds(own) if own else origin.timeout_seconds}

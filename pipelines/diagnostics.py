@@ -1,0 +1,115 @@
+"""What is wrong with a spec, where, and how to put it right; and the ways to print it."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Span:
+    """A piece of the spec's text: lines and columns count from 1, the end column is exclusive."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+START = Span(line=1, column=1, end_line=1, end_column=1)
+"""Where a mistake that belongs to the whole file is shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnostic:
+    """One mistake: `code` is stable and never reused, `hint` is a whole sentence that says what to do."""
+
+    code: str
+    message: str
+    span: Span = START
+    hint: str | None = None
+    severity: Severity = "error"
+
+
+class SpecError(Exception):
+    """A spec does not compile; holds every diagnostic, in the order of the text, and what is needed to show them."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic], *, path: str, text: str = "") -> None:
+        self.diagnostics = tuple(sorted(diagnostics, key=_position))
+        self.path = path
+        self.text = text
+        super().__init__(render(self.diagnostics, path=path, text=text))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """Return the sentence that names the nearest known word, or None where nothing is near."""
+    near = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    return f"Did you mean '{near[0]}'?" if near else None
+
+
+def one_of(word: str, known: Iterable[str], what: str) -> str:
+    """Return the near miss, or else the list of what is known: `word` may be anything a user wrote."""
+    names = sorted(known)
+    return did_you_mean(word, names) or (
+        f"Known {what}: {', '.join(names)}." if names else f"There are no {what}."
+    )
+
+
+def render(diagnostics: Sequence[Diagnostic], *, path: str, text: str, form: str = "text") -> str:
+    """Render diagnostics in one of RENDERERS' forms; `path` is shown as given, `text` is the spec they point into."""
+    return RENDERERS[form](diagnostics, path, text)
+
+
+def _position(diagnostic: Diagnostic) -> tuple[Span, str, str]:
+    return (diagnostic.span, diagnostic.code, diagnostic.message)
+
+
+def _render_text(diagnostics: Sequence[Diagnostic], path: str, text: str) -> str:
+    lines = text.split("\n")
+    return "\n".join(_text_block(item, path, lines) for item in diagnostics)
+
+
+def _text_block(item: Diagnostic, path: str, lines: Sequence[str]) -> str:
+    sentence = f"{item.message}. {item.hint}" if item.hint else item.message
+    head = f"{path}:{item.span.line}:{item.span.column}: {item.code} {sentence}"
+    return "\n".join([head, *_excerpt(item.span, lines)])
+
+
+def _excerpt(span: Span, lines: Sequence[str], width: int = 160) -> list[str]:
+    """Show the line and mark the span under it; a long line is cut to a window around the span."""
+    line = lines[span.line - 1] if span.line <= len(lines) else ""
+    if not line.strip():
+        return []
+    begin = max(0, span.column - 1 - width // 2) if len(line) > width else 0
+    shown = "".join(char if char.isprintable() else " " for char in line[begin : begin + width])
+    last = span.end_column if span.end_line == span.line else len(line) + 1
+    length = max(1, min(last - span.column, len(shown) - (span.column - 1 - begin)))
+    return [f"    {shown}", f"    {' ' * (span.column - 1 - begin)}{'^' * length}"]
+
+
+def _render_json(diagnostics: Sequence[Diagnostic], path: str, _text: str) -> str:
+    return json.dumps([_json_item(item, path) for item in diagnostics], indent=2, ensure_ascii=False)
+
+
+def _json_item(item: Diagnostic, path: str) -> dict[str, object]:
+    return {
+        "file": path,
+        "line": item.span.line,
+        "column": item.span.column,
+        "end_line": item.span.end_line,
+        "end_column": item.span.end_column,
+        "severity": item.severity,
+        "code": item.code,
+        "message": item.message,
+        "hint": item.hint,
+    }
+
+
+Renderer = Callable[[Sequence[Diagnostic], str, str], str]
+RENDERERS: Mapping[str, Renderer] = {"text": _render_text, "json": _render_json}
+"""The forms that `edgepipe validate --format` offers."""

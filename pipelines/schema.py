@@ -1,0 +1,53 @@
+"""The JSON Schemas in schemas/: loaded once, and `$ref` between them resolved."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).resolve().parent.parent / "schemas"
+
+Schema = dict[str, Any]
+"""A JSON Schema as it stands in its file; `True` stands as the empty schema."""
+
+
+@functools.cache
+def load(name: str) -> Schema:
+    """Return the schema in schemas/NAME, such as `steps/train.schema.json`, with every `$ref` in it replaced."""
+    return _resolve(_read(name), name)
+
+
+@functools.cache
+def _read(name: str) -> Schema:
+    document: Schema = json.loads((FOLDER / name).read_text(encoding="utf-8"))
+    return document
+
+
+def _resolve(schema: Schema, name: str) -> Schema:
+    """Replace references; what stands beside a `$ref`, such as a description, wins over what it refers to."""
+    resolved = {key: _resolve_value(value, name) for key, value in schema.items() if key != "$ref"}
+    if "$ref" not in schema:
+        return resolved
+    target, _, pointer = schema["$ref"].partition("#")
+    other = _beside(name, target) if target else name
+    return {**_resolve(_point(_read(other), pointer), other), **resolved}
+
+
+def _resolve_value(value: Any, name: str) -> Any:  # noqa: ANN401 - a schema holds any JSON
+    if isinstance(value, dict):
+        return _resolve(value, name)
+    if isinstance(value, list):
+        return [_resolve_value(item, name) for item in value]
+    return value
+
+
+def _beside(name: str, target: str) -> str:
+    return (FOLDER / name).parent.joinpath(target).resolve().relative_to(FOLDER).as_posix()
+
+
+def _point(document: Schema, pointer: str) -> Schema:
+    for key in pointer.split("/")[1:]:
+        document = document[key]
+    return document

@@ -1,0 +1,281 @@
+"""Does a node have the shape a JSON Schema asks for? Reports every mistake at its place, and reads the value.
+
+Our own checker of the part of JSON Schema 2020-12 that schemas/ uses, because a value must know its place, a plain
+`1.10` must stay text where text is wanted, and importing jsonschema would take longer than compiling. A contract
+test holds it against jsonschema itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pipelines import references, values
+from pipelines.diagnostics import Diagnostic, did_you_mean
+from pipelines.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from pipelines.schema import Schema
+from pipelines.source import shorten
+from pipelines.values import Json
+
+KEYWORDS = frozenset(
+    "type enum const properties required additionalProperties propertyNames minProperties items minItems maxItems "
+    "uniqueItems pattern minLength maxLength minimum maximum exclusiveMinimum exclusiveMaximum anyOf".split()
+)
+ANNOTATIONS = frozenset("$schema $id $defs title description default examples patternErrorMessage".split())
+
+_WORDS = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "nothing",
+}
+_ANY = frozenset(_WORDS)
+
+OPAQUE: Schema = {"description": "checked elsewhere, against the schema of its kind"}
+"""Stands for a part that the caller checks by itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slot:
+    """A value with references in it, and the JSON types that its place takes."""
+
+    node: ScalarNode
+    parts: tuple[references.Part, ...]
+    expected: frozenset[str]
+
+
+@dataclass(kw_only=True)
+class Shape:
+    """What checking a node found: its value with defaults filled in, its references, its mistakes."""
+
+    value: Json = None
+    slots: list[Slot] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+    def report(self, code: str, message: str, node: Node, hint: str | None = None) -> None:
+        """Add a mistake."""
+        self.diagnostics.append(Diagnostic(code=code, message=message, span=node.span, hint=hint))
+
+    def take(self, other: Shape) -> Json:
+        """Take over what a part of the node gave, and return its value."""
+        self.slots += other.slots
+        self.diagnostics += other.diagnostics
+        return other.value
+
+
+def check(node: Node, schema: Schema, name: str) -> Shape:
+    """Check a node against a resolved schema; `name` is what messages call it."""
+    if schema is OPAQUE:
+        return Shape()
+    if "anyOf" in schema:
+        return _check_any_of(node, schema, name)
+    match node:
+        case ScalarNode():
+            return _check_scalar(node, schema, name)
+        case SequenceNode():
+            return _check_sequence(node, schema, name)
+        case MappingNode():
+            return _check_mapping(node, schema, name)
+
+
+def _check_any_of(node: Node, schema: Schema, name: str) -> Shape:
+    """Try a reference first where one is offered; a mistake is told in terms of the last, plain alternative."""
+    *others, plain = schema["anyOf"]
+    if isinstance(node, ScalarNode) and references.OPENING in node.text:
+        return _slot(node, _types(plain))
+    found = [check(node, each, name) for each in (*others, plain)]
+    return next((shape for shape in found if not shape.diagnostics), found[-1])
+
+
+def _slot(node: ScalarNode, expected: frozenset[str]) -> Shape:
+    parts = references.parse(node)
+    return Shape(value=node.text, slots=[Slot(node=node, parts=parts, expected=expected)])
+
+
+def _types(schema: Schema) -> frozenset[str]:
+    found = schema.get("type", _ANY)
+    return frozenset([found] if isinstance(found, str) else found)
+
+
+def _check_scalar(node: ScalarNode, schema: Schema, name: str) -> Shape:
+    if not schema and references.OPENING in node.text:
+        return _slot(node, _ANY)
+    shape = Shape(value=_scalar_value(node, _types(schema)))
+    if not _check_type(shape, node, schema, name):
+        return shape
+    for keyword, judge in _SCALAR_CHECKS.items():
+        problem = judge(shape.value, schema[keyword], schema) if keyword in schema else None
+        if problem:
+            shape.report("P013", f"{name} {problem[0]}", node, problem[1])
+            break
+    return shape
+
+
+def _scalar_value(node: ScalarNode, expected: frozenset[str]) -> values.Scalar:
+    """Read the scalar as its place asks: where only text may stand, a plain 1.10 or on is text."""
+    wants_text = "string" in expected and not values.fits(values.type_name(node.value), expected)
+    return node.text if wants_text and node.value is not None else node.value
+
+
+def _check_type(shape: Shape, node: Node, schema: Schema, name: str) -> bool:
+    expected = _types(schema)
+    actual = values.type_name(shape.value)
+    if values.fits(actual, expected):
+        return True
+    wanted = " or ".join(_WORDS[each] for each in _WORDS if each in expected)
+    shape.report("P012", f"{name} must be {wanted}, not {_describe(node, actual)}", node)
+    return False
+
+
+def _describe(node: Node, actual: str) -> str:
+    if isinstance(node, ScalarNode) and actual != "null":
+        return f"'{shorten(node.text)}'"
+    return _WORDS[actual]
+
+
+Problem = tuple[str, str | None] | None
+
+
+def _judge_enum(value: Json, known: list[str], _schema: Schema) -> Problem:
+    if value in known:
+        return None
+    listed = ", ".join(str(each) for each in known)
+    said = did_you_mean(str(value), [str(each) for each in known])
+    return f"cannot be '{shorten(str(value))}'; it is one of {listed}", said
+
+
+def _judge_const(value: Json, only: Json, _schema: Schema) -> Problem:
+    return None if value == only else (f"must be {only}, not '{shorten(str(value))}'", None)
+
+
+def _judge_pattern(value: Json, pattern: str, schema: Schema) -> Problem:
+    if not isinstance(value, str) or re.search(_exact(pattern), value):
+        return None
+    return f"'{shorten(value)}' must be {schema['patternErrorMessage']}", None
+
+
+def _exact(pattern: str) -> str:
+    r"""Let `$` mean the end as ECMA 262 says, not also the place before a last newline as Python does."""
+    return f"{pattern[:-1]}\\Z" if pattern.endswith("$") else pattern
+
+
+def _judge_length(value: Json, limit: int, _schema: Schema) -> Problem:
+    if not isinstance(value, str) or len(value) <= limit:
+        return None
+    return f"'{shorten(value)}' is longer than {limit} characters", None
+
+
+def _judge_short(value: Json, limit: int, _schema: Schema) -> Problem:
+    return (
+        (f"must have at least {limit} characters", None)
+        if isinstance(value, str) and len(value) < limit
+        else None
+    )
+
+
+def _bound(fails: Callable[[float, float], bool], words: str) -> Callable[[Json, float, Schema], Problem]:
+    def judge(value: Json, limit: float, _schema: Schema) -> Problem:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return (f"must be {words} {limit}, not {value}", None) if number and fails(value, limit) else None  # type: ignore[arg-type]
+
+    return judge
+
+
+_SCALAR_CHECKS: Mapping[str, Callable[..., Problem]] = {
+    "enum": _judge_enum,
+    "const": _judge_const,
+    "minLength": _judge_short,
+    "maxLength": _judge_length,
+    "pattern": _judge_pattern,
+    "minimum": _bound(lambda value, limit: value < limit, "at least"),
+    "maximum": _bound(lambda value, limit: value > limit, "at most"),
+    "exclusiveMinimum": _bound(lambda value, limit: value <= limit, "more than"),
+    "exclusiveMaximum": _bound(lambda value, limit: value >= limit, "less than"),
+}
+
+
+def _check_sequence(node: SequenceNode, schema: Schema, name: str) -> Shape:
+    shape = Shape(value=[])
+    if not _check_type(shape, node, schema, name):
+        return shape
+    item = schema.get("items", {})
+    shape.value = [shape.take(check(each, item, f"an entry of {name}")) for each in node.items]
+    if len(node.items) < schema.get("minItems", 0):
+        shape.report("P013", f"{name} must have at least {schema['minItems']} entries", node)
+    if len(node.items) > schema.get("maxItems", len(node.items)):
+        shape.report("P013", f"{name} may have at most {schema['maxItems']} entries", node)
+    if schema.get("uniqueItems"):
+        _check_unique(shape, node, name)
+    return shape
+
+
+def _check_unique(shape: Shape, node: SequenceNode, name: str) -> None:
+    seen: set[str] = set()
+    for item in node.items:
+        text = item.text if isinstance(item, ScalarNode) else repr(item)
+        if text in seen:
+            shape.report("P013", f"{name} names '{shorten(text)}' twice", item, "Keep one of the two.")
+        seen.add(text)
+
+
+def _check_mapping(node: MappingNode, schema: Schema, name: str) -> Shape:
+    shape = Shape(value={})
+    if not _check_type(shape, node, schema, name):
+        return shape
+    found = {key.text: value for key, value in _check_entries(shape, node, schema, name)}
+    shape.value = {**_order_defaults(schema, found), **found}
+    for key in schema.get("required", ()):
+        if node.get(key) is None:
+            shape.report("P011", f"{name} has no '{key}'", node, _advise(schema, key))
+    if len(node.entries) < schema.get("minProperties", 0):
+        shape.report("P013", f"{name} must not be empty", node)
+    return shape
+
+
+def _order_defaults(schema: Schema, found: dict[str, Json]) -> dict[str, Json]:
+    """Put values in the schema's order, with the defaults of what the author left out."""
+    known: Schema = schema.get("properties", {})
+    ordered: dict[str, Json] = {}
+    for key, rule in known.items():
+        if key in found:
+            ordered[key] = found[key]
+        elif "default" in rule:
+            ordered[key] = rule["default"]
+    return ordered
+
+
+def _advise(schema: Schema, key: str) -> str | None:
+    examples = schema.get("properties", {}).get(key, {}).get("examples")
+    return f"Add one, such as '{key}: {examples[0]}'." if examples else None
+
+
+def _check_entries(
+    shape: Shape, node: MappingNode, schema: Schema, name: str
+) -> Iterator[tuple[ScalarNode, Json]]:
+    known: Schema = schema.get("properties", {})
+    rest = schema.get("additionalProperties", {})
+    for key, value in node.entries:
+        label = f"'{shorten(key.text)}'"
+        if key.text in known:
+            yield key, shape.take(check(value, known[key.text], label))
+        elif rest is False:
+            shape.report("P010", f"{name} has no key {label}", key, _suggest(key.text, list(known)))
+        elif _check_key(shape, key, schema, name):
+            yield key, shape.take(check(value, rest if isinstance(rest, dict) else {}, label))
+
+
+def _suggest(word: str, known: list[str]) -> str:
+    return did_you_mean(word, known) or f"It takes {', '.join(known)}."
+
+
+def _check_key(shape: Shape, key: ScalarNode, schema: Schema, name: str) -> bool:
+    rule = schema.get("propertyNames")
+    if rule is None:
+        return True
+    found = check(key, {"type": "string", **rule}, f"the key of an entry in {name}")
+    shape.take(found)
+    return not found.diagnostics

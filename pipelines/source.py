@@ -1,0 +1,263 @@
+"""From text to nodes with positions; whatever the text holds, the answer is a tree or diagnostics.
+
+Nodes are built from the parser's events, so depth, size and alias expansion are bounded while reading: PyYAML's
+C composer recurses on the C stack and ends the process on deep input, and its constructors read YAML 1.1.
+"""
+
+from __future__ import annotations
+
+import bisect
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import yaml
+from yaml import events
+
+from pipelines.diagnostics import START, Diagnostic, Span, SpecError
+from pipelines.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 50
+MAX_NODES = 100_000
+
+_LOADER: type[yaml.SafeLoader] | type[yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_FORBIDDEN = re.compile(
+    "[^\t\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069\ufeff]"
+)
+
+
+def decode(data: bytes, *, path: str) -> str:
+    """Return a spec's text from its bytes: UTF-8, with or without a byte order mark. Raises SpecError."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        message = f"the file is not UTF-8 text (byte {error.start + 1} cannot be read)"
+        hint = "Save it as UTF-8."
+        raise SpecError([Diagnostic(code="P001", message=message, hint=hint)], path=path) from error
+
+
+def normalise(text: str) -> str:
+    """Return the text with its byte order mark dropped and every line ended by one newline."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def parse(text: str) -> tuple[Node | None, tuple[Diagnostic, ...]]:
+    """Parse normalised text; the node is None where a diagnostic says why there is no tree to go on with."""
+    try:
+        _check_text(text)
+        reader = _Reader(text)
+        return reader.read(), tuple(reader.diagnostics)
+    except _Refused as refused:
+        return None, (refused.diagnostic,)
+
+
+class _Refused(Exception):  # noqa: N818 - carries the diagnostic to parse(), is never seen outside
+    def __init__(self, code: str, message: str, span: Span = START, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.diagnostic = Diagnostic(code=code, message=message, span=span, hint=hint)
+
+
+def _check_text(text: str) -> None:
+    if len(text) > MAX_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        message = f"the spec is larger than {MAX_BYTES:,} bytes"
+        raise _Refused("P004", message, hint="Move data out of it: a spec only says what to do.")
+    bad = _FORBIDDEN.search(text)
+    if bad:
+        message = f"the character U+{ord(bad[0]):04X} may not stand in a spec"
+        hint = "Delete it: it is a control or text-direction character, or part of another encoding."
+        raise _Refused("P001", message, _Places(text).span(bad.start(), bad.end()), hint)
+
+
+class _Places:
+    """Turns offsets into lines and columns; only a newline ends a line, as in an editor."""
+
+    def __init__(self, text: str) -> None:
+        self._starts = [0, *(match.end() for match in re.finditer("\n", text))]
+
+    def span(self, begin: int, end: int) -> Span:
+        """Return the span of text[begin:end], at least one character wide."""
+        line, column = self._place(begin)
+        end_line, end_column = self._place(max(end, begin + 1))
+        return Span(line=line, column=column, end_line=end_line, end_column=end_column)
+
+    def _place(self, offset: int) -> tuple[int, int]:
+        line = bisect.bisect_right(self._starts, offset)
+        return line, offset - self._starts[line - 1] + 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Anchor:
+    """What an alias stands for, with what it costs to repeat it."""
+
+    node: Node
+    size: int
+    height: int
+
+
+def _height(node: Node) -> int:
+    match node:
+        case ScalarNode():
+            return 0
+        case SequenceNode():
+            return 1 + max((_height(item) for item in node.items), default=0)
+        case MappingNode():
+            return 1 + max((_height(value) for _, value in node.entries), default=0)
+
+
+@dataclass
+class _Reader:
+    """One pass over the parser's events."""
+
+    text: str
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    _anchors: dict[str, _Anchor | None] = field(default_factory=dict)
+    _count: int = 0
+
+    def __post_init__(self) -> None:
+        self._places = _Places(self.text)
+        self._events = self._parse_events()
+
+    def read(self) -> Node:
+        """Return the root of the only document."""
+        root = None
+        for event in self._events:
+            if isinstance(event, events.DocumentStartEvent):
+                if root is not None:
+                    raise _Refused(
+                        "P005", "a spec is one YAML document", self._span(event), "Remove this '---'."
+                    )
+                root = self._node(next(self._events), 0)
+        if root is None:
+            raise _Refused("P006", "the spec is empty", hint="Begin with 'version: 1'.")
+        return root
+
+    def _parse_events(self) -> Iterator[events.Event]:
+        try:
+            yield from yaml.parse(self.text, Loader=_LOADER)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            span = self._places.span(mark.index, mark.index + 1) if mark else START
+            raise _Refused("P002", f"this is not YAML: {_reason(error)}", span, self._advice(span)) from error
+        except yaml.YAMLError as error:
+            raise _Refused("P002", f"this is not YAML: {' '.join(str(error).split())}") from error
+
+    def _advice(self, span: Span) -> str | None:
+        line = self.text.split("\n")[span.line - 1] if span.line else ""
+        if "\t" in line[: span.column]:
+            return "Indent with spaces: YAML allows no tabs there."
+        return None
+
+    def _node(self, event: events.Event, depth: int) -> Node:
+        self._check_depth(depth, event)
+        if isinstance(event, events.AliasEvent):
+            return self._alias(event, depth)
+        self._refuse_tag(event)
+        self._charge(1, event)
+        anchor = getattr(event, "anchor", None)
+        return self._anchored(anchor, event, depth) if anchor else self._content(event, depth)
+
+    def _anchored(self, anchor: str, event: events.Event, depth: int) -> Node:
+        before = self._count
+        self._anchors[anchor] = None
+        node = self._content(event, depth)
+        size = self._count - before + 1
+        self._anchors[anchor] = _Anchor(node=node, size=size, height=_height(node))
+        return node
+
+    def _content(self, event: events.Event, depth: int) -> Node:
+        match event:
+            case events.ScalarEvent():
+                return self._scalar(event)
+            case events.SequenceStartEvent():
+                return self._sequence(event, depth)
+            case events.MappingStartEvent():
+                return self._mapping(event, depth)
+            case _:
+                message = "this is not YAML that a spec may use"
+                raise _Refused("P002", message, self._span(event))
+
+    def _scalar(self, event: events.ScalarEvent) -> ScalarNode:
+        span = self._span(event)
+        bad = _FORBIDDEN.search(event.value)
+        if bad:
+            message = f"the character U+{ord(bad[0]):04X} may not stand in a spec"
+            raise _Refused("P001", message, span, "Delete the escape that makes it.")
+        raw = self.text[event.start_mark.index : event.end_mark.index]
+        return ScalarNode(text=event.value, raw=raw, quoted=event.style not in (None, ""), span=span)
+
+    def _sequence(self, event: events.Event, depth: int) -> SequenceNode:
+        found: list[Node] = []
+        for following in self._events:
+            if isinstance(following, events.SequenceEndEvent):
+                return SequenceNode(items=tuple(found), span=self._between(event, following))
+            found.append(self._node(following, depth + 1))
+        raise _Refused("P002", "this list does not end", self._span(event))
+
+    def _mapping(self, event: events.Event, depth: int) -> MappingNode:
+        found: dict[str, tuple[ScalarNode, Node]] = {}
+        for following in self._events:
+            if isinstance(following, events.MappingEndEvent):
+                return MappingNode(entries=tuple(found.values()), span=self._between(event, following))
+            key = self._node(following, depth + 1)
+            value = self._node(next(self._events), depth + 1)
+            if not isinstance(key, ScalarNode):
+                raise _Refused("P005", "a key must be a word, not a list or a mapping", key.span)
+            self._note_duplicate(found.get(key.text), key)
+            found.setdefault(key.text, (key, value))
+        raise _Refused("P002", "this mapping does not end", self._span(event))
+
+    def _note_duplicate(self, first: tuple[ScalarNode, Node] | None, key: ScalarNode) -> None:
+        if first:
+            at = first[0].span
+            message = f"the key '{shorten(key.text)}' stands here twice, first at {at.line}:{at.column}"
+            self.diagnostics.append(
+                Diagnostic(code="P003", message=message, span=key.span, hint="Keep one of the two.")
+            )
+
+    def _alias(self, event: events.AliasEvent, depth: int) -> Node:
+        name = event.anchor
+        anchor = self._anchors.get(name)
+        if anchor is None:
+            reason = (
+                "stands for something that contains it"
+                if name in self._anchors
+                else "has no anchor before it"
+            )
+            raise _Refused("P005", f"the alias '*{shorten(name)}' {reason}", self._span(event))
+        self._charge(anchor.size, event)
+        self._check_depth(depth + anchor.height, event)
+        return anchor.node
+
+    def _check_depth(self, depth: int, event: events.Event) -> None:
+        if depth > MAX_DEPTH:
+            raise _Refused("P004", f"the spec is nested deeper than {MAX_DEPTH} levels", self._span(event))
+
+    def _charge(self, nodes: int, event: events.Event) -> None:
+        self._count += nodes
+        if self._count > MAX_NODES:
+            message = f"the spec grows beyond {MAX_NODES:,} values once its aliases are expanded"
+            raise _Refused("P004", message, self._span(event))
+
+    def _refuse_tag(self, event: events.Event) -> None:
+        tag = getattr(event, "tag", None)
+        if tag:
+            message = f"the tag '{shorten(tag)}' is not allowed"
+            raise _Refused("P005", message, self._span(event), "Remove it: a spec has plain values only.")
+
+    def _span(self, event: events.Event) -> Span:
+        return self._places.span(event.start_mark.index, event.end_mark.index)
+
+    def _between(self, first: events.Event, last: events.Event) -> Span:
+        return self._places.span(first.start_mark.index, last.end_mark.index)
+
+
+def shorten(text: str, limit: int = 60) -> str:
+    """Return the text cut to what a message can hold, on one line."""
+    line = "".join(char if char.isprintable() else "?" for char in text)
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def _reason(error: yaml.MarkedYAMLError) -> str:
+    parts = [part for part in (error.context, error.problem) if part]
+    return " ".join(", ".join(parts).split())
