@@ -1,0 +1,59 @@
+"""Starts and stops the whole local cloud: moto, our engine, the functions, the jobs and the devices."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from unittest.mock import patch
+
+from moto import mock_aws
+
+from local_cloud import engine, functions, greengrass, sagemaker
+from local_cloud.context import Context
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from moto.core.config import DefaultConfig
+
+MOTO: DefaultConfig = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalCloud:
+    """A running local cloud; boto3 clients of this process talk to it until `local_cloud` ends."""
+
+    context: Context
+    greengrass: greengrass.Greengrass
+
+
+@contextmanager
+def local_cloud(state_dir: Path, *, region: str = "us-east-1") -> Iterator[LocalCloud]:
+    """Run the local cloud with its state under `state_dir`; when it ends, no process or thread is left."""
+    context = Context(state_dir=state_dir.resolve(), region=region)
+    with ExitStack() as stack:
+        stack.enter_context(_environment(region))
+        aws = mock_aws(config=MOTO)
+        handles = [part.install(context) for part in (engine, functions, sagemaker, greengrass)]
+        aws.start()
+        stack.callback(aws.stop)
+        for handle in handles:
+            stack.callback(handle.close)
+        yield LocalCloud(context=context, greengrass=handles[-1])
+
+
+@contextmanager
+def _environment(region: str) -> Iterator[None]:
+    """Hide the user's own AWS settings, so that no local run can reach a real account."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    offline = {
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_DEFAULT_REGION": region,
+    }
+    with patch.dict(os.environ, {**kept, **offline}, clear=True):
+        yield

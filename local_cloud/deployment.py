@@ -1,0 +1,70 @@
+"""Puts one compiled pipeline into the local cloud, as a deployment puts it into AWS."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.assets import read_asset
+
+from local_cloud.context import ORCHESTRATOR_ACCOUNT, Context
+from local_cloud.datasets import upload
+from local_cloud.platform import provision, publish_local_server
+from pipelines.definition import substitute
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from local_cloud.cloud import LocalCloud
+    from local_cloud.plan import Plan
+
+ROOT = Path(__file__).parents[1]
+MACHINE_ROLE = f"arn:aws:iam::{ORCHESTRATOR_ACCOUNT}:role/edgepipe-functions"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeployedPipeline:
+    """A state machine in the local cloud, and the definition it runs."""
+
+    arn: str
+    definition: str
+
+
+def deploy(cloud: LocalCloud, plan: Plan) -> DeployedPipeline:
+    """Create the platform, upload datasets and assets, start the devices, create the state machine."""
+    context, usecase, compiled = cloud.context, plan.usecase, plan.compiled
+    functions = provision(context, usecase, compiled.functions)
+    for dataset in plan.datasets:
+        upload(context, usecase.account, dataset)
+    publish_local_server(context, usecase)
+    _start_devices(cloud, plan)
+    markers = functions | usecase.markers() | dict(_upload_assets(context, plan))
+    definition = substitute(compiled.definition, markers)
+    machine = context.client("stepfunctions", ORCHESTRATOR_ACCOUNT).create_state_machine(
+        name=compiled.pipeline.name, definition=definition, roleArn=MACHINE_ROLE
+    )
+    return DeployedPipeline(arn=machine["stateMachineArn"], definition=definition)
+
+
+def _start_devices(cloud: LocalCloud, plan: Plan) -> None:
+    """Start one virtual device for each thing that the spec deploys to, and one in each thing group."""
+    iot = cloud.context.client("iot", plan.usecase.account)
+    for target in plan.targets:
+        sort, name = target.split("/", 1)
+        thing = name if sort == "thing" else f"{name}-device-1"
+        cloud.greengrass.add_device(thing, plan.usecase.account)
+        if sort == "thinggroup":
+            iot.create_thing_group(thingGroupName=name)
+            iot.add_thing_to_thing_group(thingGroupName=name, thingName=thing)
+
+
+def _upload_assets(context: Context, plan: Plan) -> Iterator[tuple[str, str]]:
+    """Upload each asset under a name made of its content and yield its marker with its S3 address."""
+    s3 = context.client("s3", plan.usecase.account)
+    for asset in plan.compiled.assets:
+        data = read_asset(asset, spec_dir=plan.spec.parent, platform_dir=ROOT)
+        key = f"assets/{hashlib.sha256(data).hexdigest()}/{asset.name}.tar.gz"
+        s3.put_object(Bucket=plan.usecase.results_bucket, Key=key, Body=data)
+        yield asset.marker, f"s3://{plan.usecase.results_bucket}/{key}"

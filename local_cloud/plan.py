@@ -1,0 +1,76 @@
+"""What a run needs before anything is started: the compiled spec, its parameters and its datasets."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pipelines.parameters import resolve
+
+from local_cloud.datasets import Dataset, plan_datasets
+from local_cloud.platform import UseCase, local_usecase
+from pipelines.compiler import Compiled, compile_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One run, decided but not begun."""
+
+    run_id: str
+    spec: Path
+    compiled: Compiled
+    usecase: UseCase
+    datasets: tuple[Dataset, ...]
+    params: Mapping[str, Any]
+    folder: Path
+    state_dir: Path
+    started: datetime
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """Return step id → kind, in the order of the states."""
+        steps = self.compiled.graph.order(self.compiled.pipeline)
+        return {step.id.value: step.kind_name.value for step in steps}
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Return every `thing/...` and `thinggroup/...` that the pipeline deploys to, each once."""
+        steps = [step for step in self.compiled.pipeline.steps if step.kind_name.value == "deploy"]
+        return tuple(dict.fromkeys(target for step in steps for target in step.config["targets"]))
+
+    def where(self, step_id: str | None) -> str:
+        """Return `file:line` of a step, or the file alone."""
+        step = self.compiled.pipeline.step(step_id) if step_id else None
+        return f"{self.spec}:{step.id.span.line}" if step else str(self.spec)
+
+
+def plan_run(spec: Path, *, params: Mapping[str, str], state_dir: Path, region: str = "us-east-1") -> Plan:
+    """Compile `spec` and settle its parameters; a parameter may name a local folder, which becomes a dataset.
+
+    Raises SpecError for the spec, ParameterError for `params`, OSError when the spec cannot be read.
+    """
+    compiled = compile_text(
+        spec.read_text(encoding="utf-8"), path=str(spec), exists=lambda name: (spec.parent / name).exists()
+    )
+    pipeline = compiled.pipeline
+    usecase = local_usecase(pipeline.usecase, region=region)
+    local = plan_datasets(params, usecase.data_bucket)
+    started = datetime.now(UTC)
+    run_id = f"{pipeline.name}-{started:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    return Plan(
+        run_id=run_id,
+        spec=spec,
+        compiled=compiled,
+        usecase=usecase,
+        datasets=tuple(local.values()),
+        params=resolve(pipeline, {**params, **{name: dataset.uri for name, dataset in local.items()}}),
+        folder=state_dir / "runs" / run_id,
+        state_dir=state_dir,
+        started=started,
+    )

@@ -1,0 +1,115 @@
+"""What an execution's history says about each step of the pipeline, and how a terminal shows it."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, TextIO
+
+from local_cloud import results
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+Status = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "ABORTED"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step of a run as the history shows it; times are the history's own."""
+
+    id: str
+    kind: str
+    status: Status = "PENDING"
+    started: datetime | None = None
+    ended: datetime | None = None
+    attempts: int = 0
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+
+    def seconds(self, now: datetime) -> float:
+        """Return how long the step has run, in seconds; 0 before it starts."""
+        return ((self.ended or now) - self.started).total_seconds() if self.started else 0.0
+
+
+def read_steps(history: Iterable[Mapping[str, Any]], kinds: Mapping[str, str]) -> list[Step]:
+    """List every step of `kinds` (step id → kind, in order) as get_execution_history's events show it.
+
+    A step ends when a state is entered that is not its own: only then is it known whether it went on to
+    the next step or to RecordFailure (a fan-out is judged after its Map has ended).
+    """
+    steps = {name: Step(id=name, kind=kind) for name, kind in kinds.items()}
+    current: str | None = None
+    for event in history:
+        entered = event.get("stateEnteredEventDetails", {}).get("name")
+        if current and _ends(current, entered, event):
+            steps[current] = _end(steps[current], entered, event)
+            current = None
+        if entered in steps:
+            current = entered
+            steps[entered] = replace(steps[entered], status="RUNNING", started=event["timestamp"])
+        elif current:
+            steps[current] = _advance(steps[current], event)
+    return list(steps.values())
+
+
+def _ends(step: str, entered: str | None, event: Mapping[str, Any]) -> bool:
+    if event["type"] in {"ExecutionAborted", "ExecutionTimedOut", "ExecutionFailed"}:
+        return True
+    return entered is not None and not entered.startswith(f"{step} (")
+
+
+def _end(step: Step, entered: str | None, event: Mapping[str, Any]) -> Step:
+    if event["type"] == "ExecutionAborted":
+        status: Status = "ABORTED"
+    else:
+        status = "FAILED" if entered in {None, "RecordFailure"} else "SUCCEEDED"
+    return replace(step, status=status, ended=event["timestamp"])
+
+
+def _advance(step: Step, event: Mapping[str, Any]) -> Step:
+    if event["type"] == "TaskScheduled":
+        return replace(step, attempts=step.attempts + 1)
+    details = event.get("stateExitedEventDetails", {})
+    if details.get("name") == step.id:
+        output = json.loads(details.get("output", "{}"))
+        return replace(step, outputs=output if isinstance(output, dict) else {})
+    return step
+
+
+class Terminal:
+    """Prints each step once when it ends; on a terminal the running step's line is kept up to date."""
+
+    def __init__(self, stream: TextIO, *, live: bool) -> None:
+        self._stream = stream
+        self._live = live
+        self._printed: set[str] = set()
+
+    def show(self, steps: Sequence[Step], now: datetime) -> None:
+        """Print the line of each step that has ended since the last call."""
+        for step in steps:
+            if step.ended and step.id not in self._printed:
+                self._printed.add(step.id)
+                self.print(render_step(step, now))
+        running = next((step for step in steps if step.status == "RUNNING"), None)
+        if self._live and running:
+            self._stream.write(f"\r\x1b[K{render_step(running, now)}")
+            self._stream.flush()
+
+    def print(self, text: str) -> None:
+        """Print a line of its own; a live line is wiped first."""
+        wipe = "\r\x1b[K" if self._live else ""
+        self._stream.write(f"{wipe}{text}\n")
+        self._stream.flush()
+
+
+def render_step(step: Step, now: datetime) -> str:
+    """Return one line: step, status, elapsed seconds, what it produced."""
+    produced = results.describe(step.kind, step.outputs) if step.status == "SUCCEEDED" else ""
+    return f"  {step.id:<12} {step.status:<10} {step.seconds(now):>6.1f} s  {produced}".rstrip()
+
+
+def pause() -> None:
+    """Wait between two looks at a running execution."""
+    time.sleep(0.1)

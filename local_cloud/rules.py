@@ -1,0 +1,52 @@
+"""What EventBridge does for the platform: events go to the events function, a schedule wakes the sweeper."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from local_cloud.context import ORCHESTRATOR_ACCOUNT, Context, Event
+from local_cloud.platform import function_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SWEEP_SECONDS = 2.0
+"""On AWS the sweeper wakes once a minute; here a lost event should not cost a minute."""
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def rules(context: Context) -> Iterator[None]:
+    """Deliver events and wake the sweeper until the block ends."""
+    stopping = threading.Event()
+    sweeper = threading.Thread(target=_sweep, args=(context, stopping), name="sweep schedule")
+    context.emit = lambda event: _deliver(context, event)
+    sweeper.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        sweeper.join()
+        del context.emit
+
+
+def _deliver(context: Context, event: Event) -> None:
+    _invoke(context, "events", event)
+
+
+def _sweep(context: Context, stopping: threading.Event) -> None:
+    while not stopping.wait(SWEEP_SECONDS):
+        _invoke(context, "sweeper", {})
+
+
+def _invoke(context: Context, name: str, payload: Event) -> None:
+    """Invoke a service function; its failure is logged, not raised: EventBridge has no caller to tell."""
+    client = context.client("lambda", ORCHESTRATOR_ACCOUNT)
+    reply = client.invoke(FunctionName=function_name(name), Payload=json.dumps(payload, default=str))
+    if "FunctionError" in reply:
+        log.warning("%s failed: %s", function_name(name), reply["Payload"].read().decode())

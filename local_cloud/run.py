@@ -1,0 +1,206 @@
+"""`edgepipe run`: one pipeline, from its spec to a model answering on a virtual device, on this machine."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from local_cloud import predictions
+from local_cloud.cloud import LocalCloud, local_cloud
+from local_cloud.context import ORCHESTRATOR_ACCOUNT
+from local_cloud.deployment import DeployedPipeline, deploy
+from local_cloud.plan import Plan, plan_run
+from local_cloud.progress import Terminal, pause, read_steps
+from local_cloud.record import Failure, Record, render_summary, write_artifacts, write_record
+from local_cloud.rules import rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+EXIT_CODES = {"SUCCEEDED": 0, "ABORTED": 130}
+EXIT_FAILED = 1
+
+
+def run_spec(
+    spec: Path,
+    *,
+    params: Mapping[str, str],
+    state_dir: Path,
+    output: Literal["text", "json"],
+    serve: bool = False,
+) -> int:
+    """Run a spec in the local cloud and return the exit code: 0 succeeded, 1 failed, 130 interrupted.
+
+    Words go to stderr; with `output` json the run's record goes to stdout. With `serve` the device keeps
+    answering until Ctrl-C. Raises SpecError or ParameterError before anything is started.
+    """
+    plan = plan_run(spec, params=params, state_dir=state_dir)
+    terminal = Terminal(sys.stderr, live=sys.stderr.isatty())
+    terminal.print(plan.run_id)
+    with _interruptible(), local_cloud(state_dir) as cloud, rules(cloud.context):
+        record = LocalRun(cloud=cloud, plan=plan, terminal=terminal).execute()
+        _report(record, output, terminal)
+        if serve and record.status == "SUCCEEDED":
+            terminal.print("the device answers until you press Ctrl-C")
+            _wait_for_interrupt()
+    return EXIT_CODES.get(record.status, EXIT_FAILED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalRun:
+    """One run inside a started local cloud."""
+
+    cloud: LocalCloud
+    plan: Plan
+    terminal: Terminal
+
+    def execute(self) -> Record:
+        """Deploy the pipeline, follow one execution to its end, try the device, keep what the run made."""
+        pipeline = deploy(self.cloud, self.plan)
+        (self.plan.folder / "definition.json").write_text(pipeline.definition, encoding="utf-8")
+        record = self._follow(pipeline)
+        if record.status == "SUCCEEDED":
+            record = self._try_device(record)
+        self._keep(record)
+        return record
+
+    def _follow(self, pipeline: DeployedPipeline) -> Record:
+        """Start the execution and show its steps until it has ended; Ctrl-C stops it."""
+        states = self._client("stepfunctions", ORCHESTRATOR_ACCOUNT)
+        started = states.start_execution(
+            stateMachineArn=pipeline.arn,
+            name=self.plan.run_id,
+            input=json.dumps({"params": self.plan.params}),
+        )
+        arn = started["executionArn"]
+        record = self._look(states, arn)
+        write_record(record)
+        while record.status == "RUNNING":
+            try:
+                pause()
+            except KeyboardInterrupt:
+                states.stop_execution(
+                    executionArn=arn, error="Interrupted", cause="stopped by the person who ran it"
+                )
+            record = self._look(states, arn)
+            self.terminal.show(record.steps, record.now)
+        return record
+
+    def _look(self, states: Any, arn: str) -> Record:  # noqa: ANN401 - a boto3 client
+        execution = states.describe_execution(executionArn=arn)
+        pages = states.get_paginator("get_execution_history").paginate(executionArn=arn)
+        steps = read_steps((event for page in pages for event in page["events"]), self.plan.kinds)
+        record = Record(
+            run_id=self.plan.run_id,
+            pipeline=self.plan.compiled.pipeline.name,
+            status=execution["status"],
+            steps=steps,
+            folder=self.plan.folder,
+            started=self.plan.started,
+            now=datetime.now(UTC),
+            devices={},
+        )
+        return record if execution["status"] in {"RUNNING", "SUCCEEDED"} else self._explain(record, execution)
+
+    def _explain(self, record: Record, execution: Mapping[str, Any]) -> Record:
+        step = next((step.id for step in record.steps if step.status in {"FAILED", "ABORTED"}), None)
+        message = execution.get("cause") or "no cause was given"
+        for text, path in self._local_names().items():
+            message = message.replace(text, path)
+        where = self.plan.where(step)
+        failure = Failure(
+            step=step, where=where, error=execution.get("error") or record.status, message=message
+        )
+        return replace(record, failure=failure)
+
+    def _local_names(self) -> dict[str, str]:
+        """Return what cloud messages call things → where a person finds them on this machine."""
+        names = {
+            dataset.uri: f"{dataset.path}{'/' if dataset.path.is_dir() else ''}"
+            for dataset in self.plan.datasets
+        }
+        return names | {"log: /aws/": f"log: {self.plan.state_dir}/logs/aws/"}
+
+    def _try_device(self, record: Record) -> Record:
+        """Note each device's components and ask the first one about the images held back from training."""
+        things = [device.thing for device in self.cloud.greengrass.devices]
+        record = replace(record, devices={thing: self._device(thing) for thing in things})
+        manifest = next(
+            (step.outputs["manifest"] for step in record.steps if "manifest" in step.outputs), None
+        )
+        if not things or not manifest:
+            return record
+        self.terminal.print("asking the device about images that training never saw")
+        try:
+            trial = predictions.predict_held_out(
+                self.cloud.context,
+                self.plan.usecase.account,
+                manifest,
+                device_url=predictions.read_endpoint(self.cloud.greengrass.devices[0].root),
+                model=record.pipeline,
+            )
+        except (predictions.PredictionError, OSError) as error:
+            failure = Failure(
+                step=None, where=self.plan.where(None), error="PredictionError", message=str(error)
+            )
+            return replace(record, status="FAILED", failure=failure)
+        return replace(record, trial=trial, now=datetime.now(UTC))
+
+    def _device(self, thing: str) -> dict[str, Any]:
+        greengrass = self._client("greengrassv2", self.plan.usecase.account)
+        core = greengrass.get_core_device(coreDeviceThingName=thing)
+        installed = greengrass.list_installed_components(coreDeviceThingName=thing, topologyFilter="ALL")
+        components = {
+            item["componentName"]: {"version": item["componentVersion"], "state": item["lifecycleState"]}
+            for item in installed["installedComponents"]
+        }
+        return {"status": core["status"], "components": components}
+
+    def _keep(self, record: Record) -> None:
+        usecase, compiled = self.plan.usecase, self.plan.compiled
+        prefix = f"runs/{compiled.pipeline.name}/{self.plan.run_id}/"
+        write_artifacts(
+            self._client("s3", usecase.account),
+            usecase.results_bucket,
+            prefix,
+            self.plan.folder / "artifacts",
+        )
+        write_record(record)
+
+    def _client(self, service: str, account: str) -> Any:  # noqa: ANN401 - a boto3 client
+        return self.cloud.context.client(service, account)
+
+
+def _report(record: Record, output: str, terminal: Terminal) -> None:
+    terminal.print(render_summary(record))
+    if record.failure:
+        terminal.print(record.failure.render())
+    if output == "json":
+        print(json.dumps(record.document(), indent=2))
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Treat SIGTERM as Ctrl-C, so that a stopped CI job leaves no process behind either."""
+    before: Any = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _wait_for_interrupt(sleep: Callable[[], object] = signal.pause) -> None:
+    try:
+        sleep()
+    except KeyboardInterrupt:
+        return
