@@ -1,0 +1,76 @@
+"""Installs the engine behind moto's Step Functions API, and takes it out again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from moto.core.base_backend import BackendDict
+from moto.stepfunctions import responses, urls
+
+from local_cloud.engine.backend import EngineBackend
+from local_cloud.engine.clock import Clock, SystemClock
+from local_cloud.engine.invocation import LambdaInvocation
+from local_cloud.engine.journal import ForgetfulJournal
+from local_cloud.engine.replies import Tokens
+from local_cloud.engine.responses import EngineResponse
+from local_cloud.engine.world import World
+from local_cloud.workers import Workers
+
+if TYPE_CHECKING:
+    from local_cloud.context import Context
+
+_CLOSE_SECONDS = 5.0
+
+
+class Engine:
+    """The running engine: all accounts' executions, their threads and tokens."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.tokens = Tokens()
+        self.workers = Workers("step-functions")
+        self._journal = ForgetfulJournal()
+        backend = type("InstalledBackend", (EngineBackend,), {"engine": self})
+        self._backends: BackendDict[EngineBackend] = BackendDict(backend, "stepfunctions")
+        self._patches: list[Any] = [
+            patch.object(responses, "get_backend", self._backend),
+            patch.dict(urls.url_paths, {"{0}/$": EngineResponse.dispatch}),
+        ]
+
+    def world(self, account: str, region: str) -> World:
+        """Return the surroundings of an execution."""
+        return World(
+            clock=self.clock,
+            journal=self._journal,
+            tokens=self.tokens,
+            workers=self.workers,
+            services={"lambda:invoke": LambdaInvocation(account=account, region=region)},
+            region=region,
+        )
+
+    def open(self) -> None:
+        """Put the engine behind the API."""
+        for each in self._patches:
+            each.start()
+
+    def close(self) -> None:
+        """Suspend every execution, wait for its threads, and give the API back to moto; may be repeated."""
+        patches, self._patches = self._patches, []
+        for account in list(self._backends.values()):
+            for backend in list(account.values()):
+                for execution in backend.executions_of():
+                    execution.suspend()
+        for each in reversed(patches):
+            each.stop()
+        self.workers.join(_CLOSE_SECONDS)
+
+    def _backend(self, account: str, region: str) -> EngineBackend:
+        return self._backends[account][region]
+
+
+def install(context: Context, *, clock: Clock | None = None) -> Engine:
+    """Run state machines of every account in this process; call it before `mock_aws().start()`."""
+    engine = Engine(clock or SystemClock())
+    engine.open()
+    return engine

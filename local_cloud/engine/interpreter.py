@@ -1,0 +1,183 @@
+"""Runs a machine: one thread walks the states of a scope, and Map and Parallel start more.
+
+Everything that differs from one run to the next comes through the `World`; see `journal`.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, assert_never
+
+from local_cloud.engine import retry, task
+from local_cloud.engine.definition import (
+    Choice,
+    Fail,
+    Guarded,
+    Machine,
+    Map,
+    Parallel,
+    Pass,
+    Scope,
+    State,
+    Succeed,
+    Task,
+    Wait,
+)
+from local_cloud.engine.errors import NO_CHOICE, Failure
+from local_cloud.engine.fanout import Branch, run_branches
+from local_cloud.engine.history import entered
+from local_cloud.engine.payload import encode
+from local_cloud.engine.visit import Frame, Step, Visit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local_cloud.engine.expression import Json
+    from local_cloud.engine.world import World
+
+MAX_INLINE_CONCURRENCY = 40
+"""Iterations that AWS runs at once for an inline Map without a limit of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interpreter:
+    """Runs scopes of one execution."""
+
+    world: World
+
+    def run(self, machine: Machine, frame: Frame, value: Json) -> Json:
+        """Return a machine's output; raises Failure, Cancelled or Expired."""
+        return self._run_scope(machine.scope, frame, value)
+
+    def _run_scope(self, scope: Scope, frame: Frame, value: Json) -> Json:
+        name: str | None = scope.start_at
+        while name is not None:
+            frame.gate.check()
+            visit = self._enter(scope.states[name], frame, value)
+            step = self._run_state(visit, scope.states[name])
+            name, value = step.next, step.output
+        return value
+
+    def _enter(self, state: State, frame: Frame, value: Json) -> Visit:
+        path = frame.name_visit(state.name)
+        now = self.world.journal.once(f"{path}/entered", self.world.clock.now)
+        frame.trail.add(f"{type(state).__name__}StateEntered", **entered(state.name, encode(value)))
+        return Visit(
+            state=state,
+            path=path,
+            frame=frame,
+            input=value,
+            clock=self.world.clock,
+            journal=self.world.journal,
+            entered=now,
+        )
+
+    def _run_state(self, visit: Visit, state: State) -> Step:
+        match state:
+            case Pass() | Succeed():
+                return visit.leave(state.exit, visit.input)
+            case Choice():
+                return self._choose(visit, state)
+            case Wait():
+                return self._wait(visit, state)
+            case Fail():
+                raise Failure(visit.text("Error", state.error), visit.text("Cause", state.cause))
+            case Task():
+                return self._guard(visit, state, lambda: task.run(self.world, visit, state))
+            case Parallel():
+                return self._guard(visit, state, lambda: self._run_parallel(visit, state))
+            case Map():
+                return self._guard(visit, state, lambda: self._run_map(visit, state))
+            case _:
+                assert_never(state)
+
+    def _choose(self, visit: Visit, state: Choice) -> Step:
+        for position, rule in enumerate(state.rules):
+            where = f"Choices[{position}]/"
+            holds = visit.render(f"{where}Condition", rule.condition)
+            if not isinstance(holds, bool):
+                msg = f"{where}Condition"
+                raise visit.query_failure(msg, "the condition is not a boolean")
+            if holds:
+                return visit.leave(rule.exit, visit.input, within=where)
+        if state.default is None:
+            raise Failure(NO_CHOICE, f"No rule of the state '{state.name}' holds and it has no Default.")
+        return visit.leave(state.default, visit.input)
+
+    def _wait(self, visit: Visit, state: Wait) -> Step:
+        visit.frame.gate.sleep(visit.once("until", lambda: self._wake_time(visit, state)))
+        return visit.leave(state.exit, visit.input)
+
+    def _wake_time(self, visit: Visit, state: Wait) -> float:
+        seconds = visit.number("Seconds", state.seconds)
+        if seconds is not None:
+            return self.world.clock.now() + seconds
+        text = visit.text("Timestamp", state.timestamp) or ""
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            msg = "Timestamp"
+            raise visit.query_failure(msg, f"'{text}' is not an RFC 3339 time") from None
+        if moment.tzinfo is None:
+            msg = "Timestamp"
+            raise visit.query_failure(msg, f"'{text}' has no time zone")
+        return moment.timestamp()
+
+    def _guard(self, visit: Visit, state: Guarded, attempt: Callable[[], Json]) -> Step:
+        """Attempt a state's work until it succeeds, is caught, or fails for good."""
+        used = [0] * len(state.retry)
+        while True:
+            try:
+                result = attempt()
+                return visit.leave(state.exit, result, {"result": result})
+            except Failure as failure:
+                position = retry.choose(state.retry, used, failure.error)
+                if position is None:
+                    return self._catch(visit, state, failure)
+                self._back_off(visit, state, position, used[position])
+                used[position] += 1
+                visit.begin_again()
+
+    def _back_off(self, visit: Visit, state: Guarded, position: int, used: int) -> None:
+        def wake_time() -> float:
+            return self.world.clock.now() + retry.delay(state.retry[position], used, random.random)
+
+        visit.frame.gate.sleep(visit.once("retry", wake_time))
+
+    def _catch(self, visit: Visit, state: Guarded, failure: Failure) -> Step:
+        for position, catcher in enumerate(state.catch):
+            if retry.matches(catcher.errors, failure.error):
+                within = f"Catch[{position}]/"
+                output = failure.output()
+                return visit.leave(catcher.exit, output, {"errorOutput": output}, within=within)
+        raise failure
+
+    def _run_parallel(self, visit: Visit, state: Parallel) -> Json:
+        value = visit.render("Arguments", state.arguments, default=visit.input)
+        visit.frame.trail.add("ParallelStateStarted")
+        branches = [
+            Branch(place=f"{visit.key}/[{position}]", run=self._branch(scope, value))
+            for position, scope in enumerate(state.branches)
+        ]
+        return run_branches(self.world.workers, visit.frame, branches, len(branches), "Parallel")
+
+    def _run_map(self, visit: Visit, state: Map) -> Json:
+        items = visit.render("Items", state.items, default=visit.input)
+        if not isinstance(items, list):
+            msg = "Items"
+            raise visit.query_failure(msg, "a Map runs over an array only")
+        limit = visit.number("MaxConcurrency", state.max_concurrency) or MAX_INLINE_CONCURRENCY
+        visit.frame.trail.add("MapStateStarted", length=len(items))
+        branches = [self._iteration(visit, state, index, item) for index, item in enumerate(items)]
+        return run_branches(self.world.workers, visit.frame, branches, limit, "Map")
+
+    def _iteration(self, visit: Visit, state: Map, index: int, item: Json) -> Branch:
+        context = {"Index": index, "Value": item}
+        chosen = visit.with_item(context).render("ItemSelector", state.selector, default=item)
+        run = self._branch(state.processor, chosen)
+        return Branch(place=f"{visit.key}/[{index}]", run=run, item=context, name=state.name)
+
+    def _branch(self, scope: Scope, value: Json) -> Callable[[Frame], Json]:
+        return lambda frame: self._run_scope(scope, frame, value)

@@ -1,0 +1,122 @@
+"""Moto's Step Functions responses where they leave out what AWS sends: errors, data, paging.
+
+Facts: https://docs.aws.amazon.com/step-functions/latest/apireference/API_Operations.html
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from moto.core.exceptions import AWSError
+from moto.core.responses import ActionResult, EmptyResult
+from moto.stepfunctions.responses import StepFunctionResponse
+
+from local_cloud.engine.clock import moment
+from local_cloud.engine.history import DEFAULT_PAGE, MAX_PAGE
+
+if TYPE_CHECKING:
+    from local_cloud.engine.backend import EngineBackend
+    from local_cloud.engine.execution import Execution
+
+
+class EngineResponse(StepFunctionResponse):
+    """The operations about executions and tasks."""
+
+    @property
+    def backend(self) -> EngineBackend:
+        """Return the caller's account and region."""
+        return cast("EngineBackend", self.stepfunction_backend)
+
+    def describe_execution(self) -> ActionResult:
+        """Describe an execution."""
+        execution = self._execution()
+        ending = execution.ending
+        shown = {
+            **_summary(execution),
+            "input": execution.input_text,
+            "inputDetails": {"included": True},
+            "output": ending.output,
+            "outputDetails": {"included": True} if ending.output is not None else None,
+            "error": ending.error,
+            "cause": ending.cause,
+            "redriveCount": 0,
+            "redriveStatus": "NOT_REDRIVABLE",
+        }
+        return ActionResult({name: value for name, value in shown.items() if value is not None})
+
+    def describe_state_machine_for_execution(self) -> ActionResult:
+        """Describe the machine as it was when the execution started."""
+        execution = self._execution()
+        described = {
+            "stateMachineArn": execution.facts.machine_id,
+            "name": execution.facts.machine_name,
+            "definition": execution.definition,
+            "roleArn": execution.facts.role_arn,
+            "updateDate": execution.start_date,
+        }
+        return ActionResult(described)
+
+    def list_executions(self) -> ActionResult:
+        """List a machine's executions, newest first."""
+        machine = self.backend.describe_state_machine(self._get_param("stateMachineArn"))
+        found = self.backend.executions_of(machine.arn, self._get_param("statusFilter"))
+        start, limit = self._place()
+        page, end = found[start : start + limit], start + limit
+        reply: dict[str, Any] = {"executions": [_summary(one) for one in page]}
+        return ActionResult(reply | ({"nextToken": str(end)} if end < len(found) else {}))
+
+    def start_execution(self) -> ActionResult:
+        """Start an execution."""
+        execution = self.backend.start_execution(
+            self._get_param("stateMachineArn"),
+            self._get_param("name"),
+            self._get_param("input", if_none="{}"),
+        )
+        return ActionResult({"executionArn": execution.arn, "startDate": execution.start_date})
+
+    def stop_execution(self) -> ActionResult:
+        """Stop an execution."""
+        execution = self.backend.stop_execution(
+            self._get_param("executionArn"), self._get_param("error"), self._get_param("cause")
+        )
+        return ActionResult({"stopDate": moment(execution.ending.stopped or 0)})
+
+    def get_execution_history(self) -> ActionResult:
+        """Return a page of events."""
+        start, limit = self._place()
+        events, end = self._execution().history.page(
+            start=start,
+            limit=limit,
+            newest_first=bool(self._get_param("reverseOrder")),
+            with_data=self._get_param("includeExecutionData") is not False,
+        )
+        return ActionResult({"events": events} | ({"nextToken": str(end)} if end is not None else {}))
+
+    def send_task_failure(self) -> ActionResult:
+        """Fail the task of a token."""
+        self.backend.send_task_failure(
+            self._get_param("taskToken"), self._get_param("error"), self._get_param("cause")
+        )
+        return EmptyResult()
+
+    def _execution(self) -> Execution:
+        return self.backend.describe_execution(self._get_param("executionArn"))
+
+    def _place(self) -> tuple[int, int]:
+        token, limit = self._get_param("nextToken") or "0", int(self._get_param("maxResults") or DEFAULT_PAGE)
+        if not token.isdecimal():
+            msg = "Invalid Token: 'Invalid token'"
+            raise AWSError(msg, "InvalidToken")
+        return int(token), min(limit, MAX_PAGE)
+
+
+def _summary(execution: Execution) -> dict[str, Any]:
+    ending = execution.ending
+    summary = {
+        "executionArn": execution.arn,
+        "stateMachineArn": execution.facts.machine_id,
+        "name": execution.facts.name,
+        "status": ending.status,
+        "startDate": execution.start_date,
+    }
+    return summary | ({"stopDate": moment(ending.stopped)} if ending.stopped is not None else {})

@@ -1,0 +1,125 @@
+"""Runs one attempt of a Task: its call, its token, its time limits, its events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from local_cloud.engine.errors import HEARTBEAT_TIMEOUT, RUNTIME, TIMEOUT, Failure
+from local_cloud.engine.gate import earliest
+from local_cloud.engine.payload import encode, too_large
+from local_cloud.engine.replies import Outcome, Reply, new_token
+
+if TYPE_CHECKING:
+    from local_cloud.engine.definition import Task
+    from local_cloud.engine.expression import Json
+    from local_cloud.engine.visit import Visit
+    from local_cloud.engine.world import World
+
+_TIMEOUTS = (TIMEOUT, HEARTBEAT_TIMEOUT)
+
+
+def run(world: World, visit: Visit, state: Task) -> Json:
+    """Return the result of one attempt; raises Failure."""
+    if state.waits_for_token:
+        visit.token = visit.once("token", new_token)
+    timeout = visit.number("TimeoutSeconds", state.timeout, least=1)
+    heartbeat = visit.number("HeartbeatSeconds", state.heartbeat, least=1)
+    arguments = visit.render("Arguments", state.arguments, default={})
+    text = visit.bounded(arguments, "arguments")
+    limits = {"timeoutInSeconds": timeout, "heartbeatInSeconds": heartbeat}
+    _event(visit, state, "TaskScheduled", region=world.region, parameters=text, **limits)
+    started = visit.once("started", world.clock.now)
+    _event(visit, state, "TaskStarted")
+    attempt = Attempt(world=world, visit=visit, state=state, arguments=arguments, started=started)
+    outcome = Outcome.read(visit.once("outcome", lambda: attempt.run(timeout, heartbeat).record()))
+    return _finish(visit, state, outcome)
+
+
+def _finish(visit: Visit, state: Task, outcome: Outcome) -> Json:
+    if outcome.failure is not None:
+        kind = "TaskTimedOut" if outcome.failure.error in _TIMEOUTS else "TaskFailed"
+        _event(visit, state, kind, error=outcome.failure.error, cause=outcome.failure.cause)
+        raise outcome.failure
+    text = visit.bounded(outcome.value, "a task result")
+    _event(visit, state, "TaskSucceeded", output=text, outputDetails={"truncated": False})
+    return outcome.value
+
+
+def _names(state: Task) -> tuple[str, str]:
+    """Return the resource type and resource that events name, such as `lambda`, `invoke.waitForTaskToken`."""
+    kind, _, resource = state.resource.split(":::", 1)[1].partition(":")
+    return kind, resource
+
+
+def _event(visit: Visit, state: Task, kind: str, **details: Json) -> None:
+    resource_type, resource = _names(state)
+    visit.frame.trail.add(kind, resourceType=resource_type, resource=resource, **details)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One call of a service, and the wait for what it comes to."""
+
+    world: World
+    visit: Visit
+    state: Task
+    arguments: Json
+    started: float
+
+    def run(self, timeout: int | None, heartbeat: int | None) -> Outcome:
+        """Return what the attempt comes to within its limits; raises Cancelled or Expired."""
+        reply = Reply(beat=self.started)
+        token = self.visit.token
+        if token is not None:
+            self.world.tokens.open(token, reply)
+        try:
+            self.world.workers.start(lambda: self._call(reply))
+            return self._wait(reply, timeout, heartbeat)
+        finally:
+            if token is not None:
+                self.world.tokens.close(token)
+
+    def _call(self, reply: Reply) -> None:
+        """Call the service once; without a token its answer is the task's."""
+        try:
+            value = Outcome.read(self.visit.once("call", lambda: self._answer().record())).get()
+            if self.visit.token is None:
+                reply.give(Outcome(value=value))
+            else:
+                reply.while_open(lambda: self._submitted(value))
+        except Failure as failure:
+            reply.give(Outcome(failure=failure))
+
+    def _answer(self) -> Outcome:
+        try:
+            return Outcome(value=self.world.services[self.state.service](self.arguments))
+        except Failure as failure:
+            return Outcome(failure=failure)
+        except Exception as error:
+            cause = f"the local engine failed to call {self.state.service}: {type(error).__name__}: {error}"
+            return Outcome(failure=Failure(RUNTIME, cause))
+
+    def _submitted(self, value: Json) -> None:
+        text = encode(value)
+        output = {} if too_large(text) else {"output": text, "outputDetails": {"truncated": False}}
+        _event(self.visit, self.state, "TaskSubmitted", **output)
+
+    def _wait(self, reply: Reply, timeout: int | None, heartbeat: int | None) -> Outcome:
+        clock, gate = self.world.clock, self.visit.frame.gate
+        deadline = None if timeout is None else self.started + timeout
+        while True:
+            silence = None if heartbeat is None else reply.beat + heartbeat
+            if gate.wait(reply.done, earliest(deadline, silence)):
+                return reply.get()
+            now = clock.now()
+            if deadline is not None and now >= deadline:
+                return _late(reply, Failure(TIMEOUT, None))
+            if heartbeat is not None and now >= reply.beat + heartbeat:
+                return _late(reply, Failure(HEARTBEAT_TIMEOUT, None))
+
+
+def _late(reply: Reply, failure: Failure) -> Outcome:
+    """Settle a reply as failed, unless its answer came in this very moment."""
+    reply.give(Outcome(failure=failure))
+    return reply.get()
