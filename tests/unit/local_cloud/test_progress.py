@@ -1,0 +1,87 @@
+"""What a history says about the steps of a run, and what a terminal shows of them."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from local_cloud.progress import Terminal, read_steps, render_step
+
+START = datetime(2026, 11, 21, tzinfo=UTC)
+KINDS = {"label": "label", "compile": "compile"}
+
+
+def entered(name: str, second: int) -> dict[str, Any]:
+    return _event("TaskStateEntered", second, stateEnteredEventDetails={"name": name, "input": "{}"})
+
+
+def exited(name: str, second: int, output: object) -> dict[str, Any]:
+    details = {"name": name, "output": json.dumps(output)}
+    return _event("TaskStateExited", second, stateExitedEventDetails=details)
+
+
+def scheduled(second: int) -> dict[str, Any]:
+    return _event("TaskScheduled", second)
+
+
+def _event(kind: str, second: int, **details: object) -> dict[str, Any]:
+    return {"type": kind, "timestamp": START + timedelta(seconds=second), **details}
+
+
+DONE = [entered("label", 1), scheduled(1), exited("label", 3, {"labels": {}})]
+FANNED = [entered("compile", 4), entered("compile (target)", 4), scheduled(4), scheduled(5)]
+
+
+@pytest.mark.parametrize(
+    ("history", "statuses"),
+    [
+        ([], ["PENDING", "PENDING"]),
+        (DONE[:2], ["RUNNING", "PENDING"]),
+        (DONE, ["RUNNING", "PENDING"]),  # whether it failed shows only in the next state
+        ([*DONE, entered("compile", 4)], ["SUCCEEDED", "RUNNING"]),
+        ([*DONE, entered("RecordFailure", 4)], ["FAILED", "PENDING"]),
+        ([*DONE, *FANNED, entered("compile (judge)", 6)], ["SUCCEEDED", "RUNNING"]),
+        ([*DONE, *FANNED, entered("compile (judge)", 6), entered("Done", 6)], ["SUCCEEDED", "SUCCEEDED"]),
+        ([*DONE, *FANNED, entered("RecordFailure", 6)], ["SUCCEEDED", "FAILED"]),
+        ([*DONE[:2], _event("ExecutionAborted", 2)], ["ABORTED", "PENDING"]),
+        ([*DONE[:2], _event("ExecutionTimedOut", 2)], ["FAILED", "PENDING"]),
+    ],
+)
+def test_statuses(history: list[dict[str, Any]], statuses: list[str]) -> None:
+    assert [step.status for step in read_steps(history, KINDS)] == statuses
+
+
+def test_a_step_carries_its_output_its_attempts_and_its_time() -> None:
+    label, fanned = read_steps([*DONE, *FANNED, entered("Done", 9)], KINDS)
+    assert (label.outputs, label.attempts, label.seconds(START)) == ({"labels": {}}, 1, 3.0)
+    assert (fanned.attempts, fanned.seconds(START)) == (2, 5.0)
+
+
+def test_a_running_step_counts_up_to_now() -> None:
+    running, pending = read_steps(DONE[:2], KINDS)
+    assert running.seconds(START + timedelta(seconds=7)) == 6.0
+    assert pending.seconds(START) == 0.0
+
+
+def test_the_line_of_a_failed_step_claims_no_product() -> None:
+    failed = read_steps([*DONE, entered("RecordFailure", 4)], KINDS)[0]
+    assert render_step(failed, START) == "  label        FAILED        3.0 s"
+
+
+def test_each_ended_step_is_printed_once_and_without_escapes_when_not_live() -> None:
+    stream = io.StringIO()
+    terminal = Terminal(stream, live=False)
+    steps = read_steps([*DONE, entered("RecordFailure", 4)], KINDS)
+    terminal.show(steps, START)
+    terminal.show(steps, START)
+    assert stream.getvalue() == "  label        FAILED        3.0 s\n"
+
+
+def test_a_live_terminal_rewrites_the_running_line() -> None:
+    stream = io.StringIO()
+    Terminal(stream, live=True).show(read_steps(DONE[:2], KINDS), START + timedelta(seconds=2))
+    assert stream.getvalue() == "\r\x1b[K  label        RUNNING       1.0 s"
