@@ -1,0 +1,309 @@
+"""AWS Lambda in this process: a function's real handler is imported and called in a thread of its own.
+
+Facts: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html and the Python runtime's error shapes
+(https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html).
+What it does not do: run the code of an uploaded zip (handlers are imported from this installation by their
+dotted name), limit memory, retry an asynchronous invocation, or isolate one function from another.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import threading
+import time
+import traceback
+import uuid
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, ClassVar
+from unittest.mock import patch
+
+from moto.awslambda.models import LambdaBackend
+from moto.awslambda_simple import models as simple
+from moto.core.base_backend import BackendDict
+from moto.core.exceptions import JsonRESTError
+
+from local_cloud.sandbox import EnvironmentConflictError, LogFile, Place, Sandbox, inside
+from local_cloud.workers import Killed, Workers, kill
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from types import TracebackType
+
+    from moto.awslambda.models import LambdaFunction
+
+    from local_cloud.context import Context
+
+MAX_RESPONSE = 6_291_556
+"""Bytes of a synchronous response."""
+_CLOSE_SECONDS = 5.0
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,140}")
+_OURS = (
+    __file__,
+    importlib.__file__,
+    "<frozen importlib._bootstrap>",
+    "<frozen importlib._bootstrap_external>",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LambdaContext:
+    """What a handler gets as `context`."""
+
+    aws_request_id: str
+    function_name: str
+    function_version: str
+    invoked_function_arn: str
+    memory_limit_in_mb: str
+    log_group_name: str
+    log_stream_name: str
+    deadline: float
+    """On the clock of `time.monotonic`."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the milliseconds before the function times out."""
+        return max(0, int((self.deadline - time.monotonic()) * 1000))
+
+
+class FunctionError(Exception):
+    """A failed invocation, shaped as the caller sees it."""
+
+    def __init__(self, kind: str, message: str, frames: list[str] | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.frames = frames or []
+
+    def payload(self, request_id: str) -> str:
+        """Return the invocation's response."""
+        shape = {"errorMessage": self.message, "errorType": self.kind, "requestId": request_id}
+        return json.dumps({**shape, "stackTrace": self.frames}, ensure_ascii=False)
+
+
+class Invocation:
+    """One call of one handler, in a thread of its own."""
+
+    def __init__(self, *, functions: Functions, function: LambdaFunction, account: str, body: str) -> None:
+        self._functions, self._function, self._body = functions, function, body
+        self._timeout = int(function.timeout)
+        self._id = str(uuid.uuid4())
+        self._log = LogFile(functions.log_path(function.function_name), self._id)
+        self._place = Place(account=account, log=self._log)
+        self._lock = threading.Lock()
+        self._done = threading.Event()
+        self._response: tuple[str, bool] | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to run the handler."""
+        self._log.write(f"START RequestId: {self._id} Version: {self._function.version}\n")
+        self._thread = self._functions.workers.start(self._run)
+
+    def wait(self) -> tuple[str, bool]:
+        """Return the response and whether it is an error; a handler that is late is ended."""
+        if not self._done.wait(self._timeout):
+            self._end_late()
+        if self._response is None:
+            message = "an invocation ended without a response: please report this bug of the local cloud"
+            raise RuntimeError(message)
+        return self._response
+
+    def _run(self) -> None:
+        started = time.monotonic()
+        try:
+            with inside(self._place):
+                response = self._call()
+        except (Killed, SystemExit) as error:
+            response = self._exit_error(error).payload(self._id), True
+        duration = (time.monotonic() - started) * 1000
+        ending = f"END RequestId: {self._id}\nREPORT RequestId: {self._id}\tDuration: {duration:.2f} ms\n"
+        self._log.write(ending)
+        self._settle(response)
+
+    def _call(self) -> tuple[str, bool]:
+        try:
+            self._functions.sandbox.set_environment(self._function.environment_vars)
+            value = load_handler(str(self._function.handler))(json.loads(self._body), self._context())
+            return encode_response(value), False
+        except FunctionError as error:
+            failure = error
+        except EnvironmentConflictError as error:
+            failure = FunctionError("Runtime.InvalidEnvironment", str(error))
+        except Exception as error:  # whatever a handler raises is its caller's to judge
+            failure = FunctionError(type(error).__name__, str(error), handler_frames(error.__traceback__))
+        self._log.write(f"[ERROR] {failure.kind}: {failure.message}\nTraceback (most recent call last):\n")
+        self._log.write("".join(failure.frames))
+        return failure.payload(self._id), True
+
+    def _exit_error(self, error: BaseException) -> FunctionError:
+        status = error.code if isinstance(error, SystemExit) else "the process was killed"
+        return FunctionError(
+            "Runtime.ExitError",
+            f"RequestId: {self._id} Error: Runtime exited with error: exit status {status}",
+        )
+
+    def _end_late(self) -> None:
+        text = f"RequestId: {self._id} Error: Task timed out after {self._timeout:.2f} seconds"
+        error = {"errorType": "Sandbox.Timedout", "errorMessage": text}
+        if self._settle((json.dumps(error), True)) and self._thread is not None:
+            self._log.write(f"{self._id} Task timed out after {self._timeout:.2f} seconds\n")
+            kill(self._thread)
+
+    def _settle(self, response: tuple[str, bool]) -> bool:
+        with self._lock:
+            if self._response is not None:
+                return False
+            self._response = response
+        self._done.set()
+        return True
+
+    def _context(self) -> LambdaContext:
+        function = self._function
+        return LambdaContext(
+            aws_request_id=self._id,
+            function_name=function.function_name,
+            function_version=str(function.version),
+            invoked_function_arn=function.function_arn,
+            memory_limit_in_mb=str(function.memory_size),
+            log_group_name=f"/aws/lambda/{function.function_name}",
+            log_stream_name=function.function_name,
+            deadline=time.monotonic() + self._timeout,
+        )
+
+
+class FunctionsBackend(LambdaBackend):
+    """Moto's Lambda of one account and region, whose functions run."""
+
+    functions: ClassVar[Functions]
+
+    def invoke(
+        self,
+        function_name: str,
+        qualifier: str | None,
+        body: Any,  # noqa: ANN401 - moto's
+        headers: Any,  # noqa: ANN401 - as above
+        response_headers: Any,  # noqa: ANN401 - as above
+    ) -> bytes:
+        """Run a function; the caller's headers choose RequestResponse, Event or DryRun."""
+        function = self.get_function(function_name, qualifier)
+        kind = headers.get("X-Amz-Invocation-Type") or "RequestResponse"
+        response_headers["x-amz-executed-version"] = str(function.version)
+        if kind == "DryRun":
+            return b""
+        text = _read_body(body)
+        invocation = Invocation(
+            functions=self.functions, function=function, account=self.account_id, body=text
+        )
+        invocation.start()
+        if kind == "Event":
+            self.functions.workers.start(lambda: _ignore(invocation.wait()))
+            return b""
+        response, failed = invocation.wait()
+        if failed:
+            response_headers["x-amz-function-error"] = "Unhandled"
+        payload = response.encode()
+        response_headers["Content-Length"] = str(len(payload))
+        return payload
+
+
+class Functions:
+    """The installed functions service."""
+
+    def __init__(self, context: Context) -> None:
+        self.workers = Workers("lambda")
+        self.sandbox = Sandbox()
+        self._context = context
+        backend = type("InstalledBackend", (FunctionsBackend,), {"functions": self})
+        backends: BackendDict[LambdaBackend] = BackendDict(backend, "lambda")
+        self._patches: list[Any] = [patch.object(simple, "lambda_simple_backends", backends)]
+
+    def log_path(self, function: str) -> Path:
+        """Return a function's log file; refuses a name that is no function's."""
+        if not _NAME.fullmatch(function):
+            message = f"'{function}' is not a function name"
+            raise JsonRESTError(error_type="ValidationException", message=message)
+        return self._context.log_path("/aws/lambda", function)
+
+    def open(self) -> None:
+        """Put the service behind moto's Lambda API."""
+        self.sandbox.open()
+        for each in self._patches:
+            each.start()
+
+    def close(self) -> None:
+        """End every handler and give the API back to moto; may be repeated."""
+        patches, self._patches = self._patches, []
+        for each in patches:
+            each.stop()
+        for thread in self.workers.alive():
+            kill(thread)
+        self.workers.join(_CLOSE_SECONDS)
+        self.sandbox.close()
+
+
+def install(context: Context) -> Functions:
+    """Run Lambda functions of every account in this process; call it before `mock_aws().start()`."""
+    functions = Functions(context)
+    functions.open()
+    return functions
+
+
+def load_handler(dotted: str) -> Callable[[Any, LambdaContext], Any]:
+    """Return the handler `package.module.function`; raises FunctionError as the runtime does."""
+    module_name, _, name = dotted.rpartition(".")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        message = f"Unable to import module '{module_name}': {error}"
+        raise FunctionError(kind="Runtime.ImportModuleError", message=message) from None
+    handler = getattr(module, name, None)
+    if not callable(handler):
+        message = f"Handler '{name}' missing on module '{module_name}'"
+        raise FunctionError(kind="Runtime.HandlerNotFound", message=message)
+    return handler  # type: ignore[no-any-return] # a module's attributes have no type
+
+
+def encode_response(value: object) -> str:
+    """Return a handler's result as JSON text; raises FunctionError."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_encode_decimal)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise FunctionError(
+            kind="Runtime.MarshalError", message=f"Unable to marshal response: {error}"
+        ) from None
+    if len(text.encode(errors="surrogatepass")) > MAX_RESPONSE:
+        message = f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE} bytes)."
+        raise FunctionError(kind="Function.ResponseSizeTooLarge", message=message)
+    return text
+
+
+def handler_frames(trace: TracebackType | None) -> list[str]:
+    """Return the formatted frames from the handler on: what lies above them is not the user's."""
+    frames = traceback.extract_tb(trace)
+    while frames and frames[0].filename in _OURS:
+        del frames[0]
+    return traceback.format_list(frames)
+
+
+def _encode_decimal(value: object) -> int | float:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    message = f"Object of type {type(value).__name__} is not JSON serializable"
+    raise TypeError(message)
+
+
+def _read_body(body: str | bytes | None) -> str:
+    text = body.decode() if isinstance(body, bytes) else body or "{}"
+    try:
+        json.loads(text)
+    except ValueError as error:
+        message = f"Could not parse request body into json: {error}"
+        raise JsonRESTError(error_type="InvalidRequestContentException", message=message) from None
+    return text
+
+
+def _ignore(_response: tuple[str, bool]) -> None:
+    """Drop an asynchronous invocation's response: its log has told what happened."""
