@@ -1,25 +1,28 @@
 """From a wired pipeline to its state machine.
 
-Two states come before the first step. An assigned variable is visible only from the next state on, and a parameter's
-default may name a field of the use case: so `Start` assigns `$usecase` and `$run`, and `Parameters`, which a pipeline
-without parameters does not have, assigns `$params` from the defaults and the execution's input. Writing the use
-case's values straight into one state would put unknown text inside JSONata literals.
+Two states come before the first step. An assigned variable is visible only from the next state on, and the
+default of a parameter may name a field of the use case: so `Start` assigns `$usecase` and `$run`, and
+`Parameters`, which only a pipeline with parameters has, assigns `$params` from the defaults and the input.
+Writing the use case's values straight into one state would put unknown text inside JSONata literals.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines import expressions, states
 from pipelines.configs import Origin
 from pipelines.expressions import enclose
-from pipelines.graph import Graph
-from pipelines.kinds import AssetRule, StepKind
-from pipelines.references import Part
 from pipelines.spec import USECASE_FIELDS, Param, Pipeline, Step, identifier
-from pipelines.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pipelines.graph import Graph
+    from pipelines.kinds import AssetRule
+    from pipelines.references import Part
+    from pipelines.states import State
 
 _UNSAFE_IN_COMMENT = re.compile(r"[^\w./ +-]")
 
@@ -48,9 +51,8 @@ def _emit_states(pipeline: Pipeline, graph: Graph, steps: Sequence[Step]) -> Ite
         yield states.PARAMETERS, _parameters(pipeline, steps[0].id.value)
     following = [step.id.value for step in steps[1:]] + [states.DONE]
     for step, after in zip(steps, following, strict=True):
-        assert step.kind  # noqa: S101 - the rules let no unknown kind through
-        emit_step = _emit_map if step.kind.fan_out else _emit_task
-        yield from emit_step(_Frame(pipeline, graph, step, step.kind), after)
+        emit_step = _emit_map if step.known_kind.fan_out else _emit_task
+        yield from emit_step(_Frame(pipeline, graph, step), after)
     yield states.DONE, _done(steps)
 
 
@@ -88,10 +90,10 @@ def _done(steps: Sequence[Step]) -> State:
 class _Frame:
     """A step and what surrounds it."""
 
-    def __init__(self, pipeline: Pipeline, graph: Graph, step: Step, kind: StepKind) -> None:
+    def __init__(self, pipeline: Pipeline, graph: Graph, step: Step) -> None:
         self.pipeline = pipeline
         self.step = step
-        self.kind = kind
+        self.kind = step.known_kind
         self.id = step.id.value
         self._inputs = graph.inputs[self.id]
 
@@ -127,8 +129,11 @@ class _Frame:
         )
 
     def _config(self) -> Any:  # noqa: ANN401 - a config is any JSON
-        origin = Origin(pipeline=self.pipeline.name, timeout_seconds=self.step.timeout_seconds)
-        texts: Mapping[str, tuple[Part, ...]] = {slot.node.text: slot.parts for slot in self.step.slots}
+        origin = Origin(
+            pipeline=self.pipeline.name,
+            job_seconds=min(self.step.timeout_seconds, self.kind.longest_job_seconds),
+        )
+        texts: dict[str, tuple[Part, ...]] = {slot.node.text: slot.parts for slot in self.step.slots}
         return expressions.template(self.kind.configure(self.step.config, origin), texts)
 
     def _input(self, taken: str) -> str:
@@ -150,14 +155,13 @@ def _emit_task(frame: _Frame, following: str) -> Iterator[tuple[str, State]]:
 
 
 def _emit_map(frame: _Frame, following: str) -> Iterator[tuple[str, State]]:
-    """Emit the fan-out: one iteration a target, each ending in an outcome, then the judgement over all of them."""
+    """Emit the fan-out: one iteration a target, each ending in an outcome, then the judgement over all."""
     judge = f"{frame.id} (judge)"
     verdict = f"{frame.id} (failed)"
     output = {
         frame.kind.gives: enclose(expressions.merge_outcomes("$exists(artifact)", "artifact")),
         "failed": enclose(expressions.merge_outcomes("$exists(error)", '{"error": error, "cause": cause}')),
     }
-    assert frame.kind.fan_out  # noqa: S101 - the caller has asked
     yield (
         frame.id,
         {

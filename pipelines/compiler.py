@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pipelines import asl, definition, graph, source, spec
 from pipelines.diagnostics import Diagnostic, SpecError
-from pipelines.graph import Graph
-from pipelines.kinds import AssetRule
 from pipelines.rules import Subject, check_all
-from pipelines.spec import Pipeline, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pipelines.graph import Graph
+    from pipelines.kinds import AssetRule
+    from pipelines.spec import Pipeline, Step
 
 
 class CompilerBugError(Exception):
@@ -20,7 +24,7 @@ class CompilerBugError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Asset:
-    """Files that a step needs: those of `include` directly in `path`, below the spec's or the platform's folder."""
+    """Files that a step needs: those of `include` directly in `path`, below the folder that `root` names."""
 
     name: str
     step: str
@@ -36,7 +40,7 @@ class Asset:
 
 @dataclass(frozen=True, kw_only=True)
 class Compiled:
-    """A pipeline and its state machine; `functions` maps each function's name to its handler's dotted name."""
+    """A pipeline and its state machine; `functions` maps a function's name to its handler's dotted name."""
 
     pipeline: Pipeline
     graph: Graph
@@ -49,8 +53,8 @@ class Compiled:
 def compile_text(text: str, *, path: str, exists: Callable[[str], bool] = lambda _path: True) -> Compiled:
     """Compile a spec's text. Raises SpecError with every mistake.
 
-    `path` is the file's name as diagnostics and comments show it; `exists` says whether a file named in the spec,
-    relative to it, is there.
+    `path` is the file's name as diagnostics and comments show it; `exists` says whether a file that the spec
+    names, relative to itself, is there.
     """
     text = source.normalise(text)
     pipeline, wiring = _check(text, path, exists)

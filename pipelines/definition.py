@@ -1,4 +1,4 @@
-"""The text of a definition: its markers, what replaces them, and whether it can be what Step Functions accepts."""
+"""The text of a definition: its markers, what replaces them, and whether Step Functions could accept it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def markers(text: str) -> tuple[str, ...]:
 
 
 def substitute(text: str, values: Mapping[str, str]) -> str:
-    """Replace every marker by its value, escaped for JSON. Raises DefinitionError that lists all missing names."""
+    """Replace every marker by its value, escaped for JSON. Raises DefinitionError with all missing names."""
     missing = [name for name in markers(text) if name not in values]
     if missing:
         message = f"the definition has markers without a value: {', '.join(missing)}"
@@ -47,7 +47,7 @@ def check(definition: Mapping[str, Any]) -> list[str]:
 
 
 def _check_scope(scope: Mapping[str, Any], names: list[str]) -> Iterator[str]:
-    """Check the states of the machine or of one Map: targets exist, all are reached, each one ends or goes on."""
+    """Check the states of the machine or of one Map: targets exist, all are reached, each ends or goes on."""
     found: Mapping[str, Any] = scope["States"]
     names += found
     reached = _reach(scope)

@@ -37,7 +37,7 @@ class Diagnostic:
 
 
 class SpecError(Exception):
-    """A spec does not compile; holds every diagnostic, in the order of the text, and what is needed to show them."""
+    """A spec does not compile: every diagnostic in the order of the text, and what it takes to show them."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic], *, path: str, text: str = "") -> None:
         self.diagnostics = tuple(sorted(diagnostics, key=_position))
@@ -61,7 +61,7 @@ def one_of(word: str, known: Iterable[str], what: str) -> str:
 
 
 def render(diagnostics: Sequence[Diagnostic], *, path: str, text: str, form: str = "text") -> str:
-    """Render diagnostics in one of RENDERERS' forms; `path` is shown as given, `text` is the spec they point into."""
+    """Render diagnostics in one of RENDERERS' forms; `path` is shown as given, `text` is the spec."""
     return RENDERERS[form](diagnostics, path, text)
 
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines import references
 from pipelines.references import Part, Ref
 from pipelines.spec import RUN_FIELDS, identifier
-from pipelines.values import Json
+
+if TYPE_CHECKING:
+    from pipelines.values import Json
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPERATORS = frozenset({"and", "or", "in", "true", "false", "null", "function"})
 
 CAUSE = (
-    '($cause := $states.errorOutput.Cause; $exists($cause) ? ($substring($cause, 0, 15) = "{\\"errorMessage\\""'
+    "($cause := $states.errorOutput.Cause; $exists($cause) ?"
+    ' ($substring($cause, 0, 15) = "{\\"errorMessage\\""'
     ' and $substring($cause, -1) = "}" ? $parse($cause).errorMessage : $cause) : "")'
 )
 """The bare message of an error: Lambda wraps it as {"errorMessage": ..., "errorType": ...}, others do not.
@@ -47,7 +50,7 @@ def literal(value: Json) -> str:
 
 
 def field(*path: str) -> str:
-    """Return a path such as `$step_train.metrics.recall`, with names quoted that JSONata would read otherwise."""
+    """Return a path such as `$step_train.metrics.recall`; names that JSONata reads otherwise are quoted."""
     head, *rest = path
     return ".".join([f"${head}", *(_name(each) for each in rest)])
 
@@ -65,8 +68,11 @@ def join(parts: Sequence[Part]) -> str:
     return " & ".join(_part(part) if isinstance(part, str) else f"$string({_part(part)})" for part in parts)
 
 
-def template(value: Any, texts: Mapping[str, tuple[Part, ...]]) -> Any:  # noqa: ANN401 - any JSON in, any JSON out
-    """Return a config with every text that has references replaced by its expression; `texts` holds them cut up."""
+Texts = dict[str, tuple[Part, ...]]
+
+
+def template(value: Any, texts: Texts) -> Any:  # noqa: ANN401 - any JSON in, any JSON out
+    """Return a config with every text that `texts` holds cut into parts replaced by its expression."""
     if isinstance(value, str):
         return enclose(join(texts[value])) if value in texts else value
     if isinstance(value, Mapping):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import graphlib
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pipelines.spec import Pipeline, Step
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from pipelines.spec import Pipeline, Step
 
 Edges = dict[str, set[str]]
 """Step id → the ids it must come after."""
@@ -31,7 +34,7 @@ class Ambiguous:
 
 @dataclass(frozen=True, kw_only=True)
 class Graph:
-    """The wired pipeline: `inputs` is step id → artifact type → the id that gives it."""
+    """The wired pipeline; `inputs` is step id → artifact type → the id that gives it."""
 
     inputs: Mapping[str, Mapping[str, str]]
     before: Mapping[str, frozenset[str]]
@@ -39,7 +42,7 @@ class Graph:
     cycle: tuple[str, ...]
 
     def order(self, pipeline: Pipeline) -> tuple[Step, ...]:
-        """Return the steps in topological order; where the edges leave a choice, as they stand in the spec."""
+        """Return the steps in topological order; where that leaves a choice, as they stand in the spec."""
         return tuple(stable_order(pipeline.steps, self.before))
 
 
@@ -70,7 +73,7 @@ def _said_edges(pipeline: Pipeline) -> Edges:
 def _wire_certain(
     pipeline: Pipeline, edges: Edges
 ) -> tuple[dict[str, dict[str, str]], list[tuple[Step, str]]]:
-    """Wire what the spec names and what only one step gives; return these inputs and what is left to decide."""
+    """Wire what the spec names and what only one step gives; return that and what is left to decide."""
     inputs: dict[str, dict[str, str]] = {step.id.value: {} for step in pipeline.steps}
     undecided: list[tuple[Step, str]] = []
     for step, taken in _taken(pipeline):
@@ -115,7 +118,7 @@ def _givers(pipeline: Pipeline, taker: Step, taken: str) -> tuple[str, ...]:
 
 
 def nearest(taker: str, candidates: Iterable[str], edges: Mapping[str, set[str]]) -> tuple[str, ...]:
-    """Return the candidates that could be meant: not downstream of the taker, and not behind another candidate.
+    """Return the candidates that could be meant: not downstream of the taker, nor behind another candidate.
 
     Those that the spec already puts before the taker win over those that it says nothing about.
     """
@@ -137,7 +140,7 @@ def upstream(start: str, edges: Mapping[str, set[str]]) -> set[str]:
 
 
 def find_cycle(edges: Mapping[str, set[str]]) -> tuple[str, ...]:
-    """Return one cycle as a, b, a where each comes after the next, starting at the first name; else nothing."""
+    """Return one cycle as a, b, a where each comes before the next, from the first name on; else nothing."""
     try:
         graphlib.TopologicalSorter({name: sorted(edges[name]) for name in edges}).prepare()
     except graphlib.CycleError as error:
@@ -149,7 +152,7 @@ def find_cycle(edges: Mapping[str, set[str]]) -> tuple[str, ...]:
 
 
 def stable_order(steps: Iterable[Step], before: Mapping[str, Iterable[str]]) -> Iterator[Step]:
-    """Yield steps so that each comes after those it needs; among the ready ones, the first in the spec goes first."""
+    """Yield steps so that each comes after those it needs; of the ready ones, the first in the spec."""
     waiting = list(steps)
     done: set[str] = set()
     while waiting:

@@ -1,12 +1,19 @@
-"""The registry of step kinds: what each takes, gives and needs. A new kind is one row here, a schema and a handler."""
+"""The registry of step kinds: what each takes, gives and needs.
+
+A new kind is one row here, a schema, a handler and a golden case.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pipelines import configs
-from pipelines.configs import Configure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipelines.configs import Configure
 
 LAMBDA_SECONDS = 900
 """The longest a Lambda function may run (docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html)."""
@@ -15,7 +22,17 @@ HOUR = 3600
 DAY = 24 * HOUR
 
 TYPES = frozenset(
-    "dataset labels manifest model compiled_model package component deployment endpoint".split()
+    [
+        "dataset",
+        "labels",
+        "manifest",
+        "model",
+        "compiled_model",
+        "package",
+        "component",
+        "deployment",
+        "endpoint",
+    ]
 )
 """The artifact types; an output of a type has the type's name."""
 
@@ -25,7 +42,7 @@ PER_TARGET = frozenset({"compiled_model", "package"})
 
 @dataclass(frozen=True, kw_only=True)
 class AssetRule:
-    """Files that go along with a step: `root` says whether `path` starts at the spec's folder or at edgepipe's."""
+    """Files that go along with a step; `root` is where `path` starts: spec or platform (edgepipe's own)."""
 
     name: str
     root: str
@@ -44,8 +61,10 @@ class StepKind:
     gives: str
     timeout_seconds: int
     waits: bool = False
-    fan_out: str | None = None
-    """The config key with the list that the step runs once for each of."""
+    longest_job_seconds: int = 0
+    """What SageMaker allows as MaxRuntimeInSeconds (botocore's service model)."""
+    fan_out: str = ""
+    """The config key with the list that the step runs once for each of; empty for a step that runs once."""
     reports: Mapping[str, str] = field(default_factory=dict)
     """Output name → JSON type."""
     assets: tuple[AssetRule, ...] = ()
@@ -72,6 +91,7 @@ _ALL = (
         reports={"metrics": "object", "gate": "array"},
         waits=True,
         timeout_seconds=DAY,
+        longest_job_seconds=28 * DAY,
         assets=(
             AssetRule(name="source", root="spec", path_of="script", include=("*.py", "requirements.txt")),
         ),
@@ -85,6 +105,7 @@ _ALL = (
         waits=True,
         fan_out="targets",
         timeout_seconds=6 * HOUR,
+        longest_job_seconds=9 * DAY,
         configure=configs.compiling,
     ),
     StepKind(

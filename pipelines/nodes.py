@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from pipelines import values
-from pipelines.diagnostics import Span
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipelines import values
+    from pipelines.diagnostics import Span
 
 LARGEST_INTEGER = 2**53 - 1
 """JSONata's numbers are doubles: a larger integer would change on its way through the definition."""
@@ -23,7 +25,7 @@ _FLOAT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)?(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScalarNode:
-    """A scalar: `text` is what the author wrote without quotes, `raw` its source, `value` its YAML 1.2 meaning."""
+    """A scalar: `text` is it without quotes, `raw` is its source."""
 
     text: str
     raw: str
@@ -96,7 +98,7 @@ def scalars(node: Node) -> Iterator[tuple[ScalarNode, bool]]:
 
 
 def plain_value(text: str) -> values.Scalar:
-    """Read a plain scalar by YAML 1.2's core schema, strictly: `on`, `012`, `0x1F`, dates and `.inf` stay text.
+    """Read a plain scalar by YAML 1.2's core schema, strictly: `on`, `012`, `0x1F`, dates, `.inf` stay text.
 
     A number that JSON or JSONata cannot hold exactly stays text too.
     """

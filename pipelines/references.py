@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pipelines.diagnostics import Span
-from pipelines.nodes import ScalarNode
+
+if TYPE_CHECKING:
+    from pipelines.nodes import ScalarNode
 
 OPENING = "${{"
 _REFERENCE = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
@@ -15,7 +18,7 @@ _PATH = re.compile(r"\s*([A-Za-z_][\w-]*(?:\.[\w-]+)+)\s*", re.ASCII)
 
 @dataclass(frozen=True, kw_only=True)
 class Ref:
-    """A reference: ('steps', 'train', 'model'); `path` is empty where what stands between the braces is none."""
+    """A reference: ('steps', 'train', 'model'); `path` is empty where the braces hold none."""
 
     path: tuple[str, ...]
     text: str
@@ -39,7 +42,7 @@ def parse(node: ScalarNode) -> tuple[Part, ...]:
 
 
 def is_whole(parts: tuple[Part, ...]) -> bool:
-    """Say whether the text is one reference and nothing else: such a value keeps the type of what it refers to."""
+    """Say whether the text is one reference and nothing else: such a value keeps its type."""
     return len(parts) == 1 and isinstance(parts[0], Ref)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ Schema = dict[str, Any]
 
 @functools.cache
 def load(name: str) -> Schema:
-    """Return the schema in schemas/NAME, such as `steps/train.schema.json`, with every `$ref` in it replaced."""
+    """Return the schema in schemas/NAME, such as `steps/train.schema.json`, every `$ref` replaced."""
     return _resolve(_read(name), name)
 
 
@@ -51,3 +52,15 @@ def _point(document: Schema, pointer: str) -> Schema:
     for key in pointer.split("/")[1:]:
         document = document[key]
     return document
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Say whether a text matches as ECMA 262 means it: `$` is the very end, not before a newline."""
+    exact = f"{pattern[:-1]}\\Z" if pattern.endswith("$") else pattern
+    return re.search(exact, text) is not None
+
+
+def judge_s3uri(text: str) -> str | None:
+    """Return what is wrong with an S3 address, or None."""
+    rule = load("common.schema.json")["$defs"]["s3uri"]
+    return None if matches(rule["pattern"], text) else f"must be {rule['patternErrorMessage']}"

@@ -1,28 +1,54 @@
 """Does a node have the shape a JSON Schema asks for? Reports every mistake at its place, and reads the value.
 
-Our own checker of the part of JSON Schema 2020-12 that schemas/ uses, because a value must know its place, a plain
-`1.10` must stay text where text is wanted, and importing jsonschema would take longer than compiling. A contract
-test holds it against jsonschema itself.
+Our own checker of the part of JSON Schema 2020-12 that schemas/ uses, because a value must know its place, a
+plain `1.10` must stay text where text is wanted, and importing jsonschema takes longer than compiling.
+A contract test holds it against jsonschema itself.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pipelines import references, values
+from pipelines import schema as schema_files
 from pipelines.diagnostics import Diagnostic, did_you_mean
 from pipelines.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from pipelines.schema import Schema
 from pipelines.source import shorten
-from pipelines.values import Json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from pipelines.schema import Schema
+    from pipelines.values import Json
 
 KEYWORDS = frozenset(
-    "type enum const properties required additionalProperties propertyNames minProperties items minItems maxItems "
-    "uniqueItems pattern minLength maxLength minimum maximum exclusiveMinimum exclusiveMaximum anyOf".split()
+    [
+        "type",
+        "enum",
+        "const",
+        "properties",
+        "required",
+        "additionalProperties",
+        "propertyNames",
+        "minProperties",
+        "items",
+        "minItems",
+        "maxItems",
+        "uniqueItems",
+        "pattern",
+        "minLength",
+        "maxLength",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "anyOf",
+    ]
 )
-ANNOTATIONS = frozenset("$schema $id $defs title description default examples patternErrorMessage".split())
+ANNOTATIONS = frozenset(
+    ["$schema", "$id", "$defs", "title", "description", "default", "examples", "patternErrorMessage"]
+)
 
 _WORDS = {
     "object": "a mapping",
@@ -83,7 +109,7 @@ def check(node: Node, schema: Schema, name: str) -> Shape:
 
 
 def _check_any_of(node: Node, schema: Schema, name: str) -> Shape:
-    """Try a reference first where one is offered; a mistake is told in terms of the last, plain alternative."""
+    """Try a reference first where one is offered; a mistake is told in terms of the last, plain form."""
     *others, plain = schema["anyOf"]
     if isinstance(node, ScalarNode) and references.OPENING in node.text:
         return _slot(node, _types(plain))
@@ -111,6 +137,7 @@ def _check_scalar(node: ScalarNode, schema: Schema, name: str) -> Shape:
         problem = judge(shape.value, schema[keyword], schema) if keyword in schema else None
         if problem:
             shape.report("P013", f"{name} {problem[0]}", node, problem[1])
+            shape.value = None
             break
     return shape
 
@@ -128,6 +155,7 @@ def _check_type(shape: Shape, node: Node, schema: Schema, name: str) -> bool:
         return True
     wanted = " or ".join(_WORDS[each] for each in _WORDS if each in expected)
     shape.report("P012", f"{name} must be {wanted}, not {_describe(node, actual)}", node)
+    shape.value = None
     return False
 
 
@@ -153,14 +181,9 @@ def _judge_const(value: Json, only: Json, _schema: Schema) -> Problem:
 
 
 def _judge_pattern(value: Json, pattern: str, schema: Schema) -> Problem:
-    if not isinstance(value, str) or re.search(_exact(pattern), value):
+    if not isinstance(value, str) or schema_files.matches(pattern, value):
         return None
-    return f"'{shorten(value)}' must be {schema['patternErrorMessage']}", None
-
-
-def _exact(pattern: str) -> str:
-    r"""Let `$` mean the end as ECMA 262 says, not also the place before a last newline as Python does."""
-    return f"{pattern[:-1]}\\Z" if pattern.endswith("$") else pattern
+    return f"must be {schema['patternErrorMessage']}, not '{shorten(value)}'", None
 
 
 def _judge_length(value: Json, limit: int, _schema: Schema) -> Problem:
@@ -264,6 +287,7 @@ def _check_entries(
             yield key, shape.take(check(value, known[key.text], label))
         elif rest is False:
             shape.report("P010", f"{name} has no key {label}", key, _suggest(key.text, list(known)))
+            shape.take(check(value, {}, label))
         elif _check_key(shape, key, schema, name):
             yield key, shape.take(check(value, rest if isinstance(rest, dict) else {}, label))
 

@@ -1,15 +1,15 @@
 """From text to nodes with positions; whatever the text holds, the answer is a tree or diagnostics.
 
-Nodes are built from the parser's events, so depth, size and alias expansion are bounded while reading: PyYAML's
-C composer recurses on the C stack and ends the process on deep input, and its constructors read YAML 1.1.
+Nodes are built from the parser's events, so depth, size and alias expansion are bounded while reading:
+PyYAML's C composer recurses on the C stack, which deep input overflows; its constructors read YAML 1.1.
 """
 
 from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NoReturn
 
 import yaml
 from yaml import events
@@ -17,11 +17,14 @@ from yaml import events
 from pipelines.diagnostics import START, Diagnostic, Span, SpecError
 from pipelines.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 50
 MAX_NODES = 100_000
 
-_LOADER: type[yaml.SafeLoader] | type[yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FORBIDDEN = re.compile(
     "[^\t\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069\ufeff]"
 )
@@ -48,25 +51,31 @@ def parse(text: str) -> tuple[Node | None, tuple[Diagnostic, ...]]:
         _check_text(text)
         reader = _Reader(text)
         return reader.read(), tuple(reader.diagnostics)
-    except _Refused as refused:
+    except _RefusedError as refused:
         return None, (refused.diagnostic,)
 
 
-class _Refused(Exception):  # noqa: N818 - carries the diagnostic to parse(), is never seen outside
-    def __init__(self, code: str, message: str, span: Span = START, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.diagnostic = Diagnostic(code=code, message=message, span=span, hint=hint)
+class _RefusedError(Exception):
+    """Carries a diagnostic out of the depths to parse(), and no further."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic.message)
+        self.diagnostic = diagnostic
+
+
+def _refuse(code: str, message: str, span: Span = START, hint: str | None = None) -> NoReturn:
+    raise _RefusedError(Diagnostic(code=code, message=message, span=span, hint=hint))
 
 
 def _check_text(text: str) -> None:
     if len(text) > MAX_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         message = f"the spec is larger than {MAX_BYTES:,} bytes"
-        raise _Refused("P004", message, hint="Move data out of it: a spec only says what to do.")
+        _refuse("P004", message, hint="Move data out of it: a spec only says what to do.")
     bad = _FORBIDDEN.search(text)
     if bad:
         message = f"the character U+{ord(bad[0]):04X} may not stand in a spec"
         hint = "Delete it: it is a control or text-direction character, or part of another encoding."
-        raise _Refused("P001", message, _Places(text).span(bad.start(), bad.end()), hint)
+        _refuse("P001", message, _Places(text).span(bad.start(), bad.end()), hint)
 
 
 class _Places:
@@ -124,12 +133,10 @@ class _Reader:
         for event in self._events:
             if isinstance(event, events.DocumentStartEvent):
                 if root is not None:
-                    raise _Refused(
-                        "P005", "a spec is one YAML document", self._span(event), "Remove this '---'."
-                    )
+                    _refuse("P005", "a spec is one YAML document", self._span(event), "Remove this '---'.")
                 root = self._node(next(self._events), 0)
         if root is None:
-            raise _Refused("P006", "the spec is empty", hint="Begin with 'version: 1'.")
+            _refuse("P006", "the spec is empty", hint="Begin with 'version: 1'.")
         return root
 
     def _parse_events(self) -> Iterator[events.Event]:
@@ -138,9 +145,9 @@ class _Reader:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             span = self._places.span(mark.index, mark.index + 1) if mark else START
-            raise _Refused("P002", f"this is not YAML: {_reason(error)}", span, self._advice(span)) from error
+            _refuse("P002", f"this is not YAML: {_reason(error)}", span, self._advice(span))
         except yaml.YAMLError as error:
-            raise _Refused("P002", f"this is not YAML: {' '.join(str(error).split())}") from error
+            _refuse("P002", f"this is not YAML: {' '.join(str(error).split())}")
 
     def _advice(self, span: Span) -> str | None:
         line = self.text.split("\n")[span.line - 1] if span.line else ""
@@ -175,15 +182,15 @@ class _Reader:
                 return self._mapping(event, depth)
             case _:
                 message = "this is not YAML that a spec may use"
-                raise _Refused("P002", message, self._span(event))
+                _refuse("P002", message, self._span(event))
 
     def _scalar(self, event: events.ScalarEvent) -> ScalarNode:
         span = self._span(event)
         bad = _FORBIDDEN.search(event.value)
         if bad:
             message = f"the character U+{ord(bad[0]):04X} may not stand in a spec"
-            raise _Refused("P001", message, span, "Delete the escape that makes it.")
-        raw = self.text[event.start_mark.index : event.end_mark.index]
+            _refuse("P001", message, span, "Delete the escape that makes it.")
+        raw = self.text[slice(*_offsets(event, event))]
         return ScalarNode(text=event.value, raw=raw, quoted=event.style not in (None, ""), span=span)
 
     def _sequence(self, event: events.Event, depth: int) -> SequenceNode:
@@ -192,7 +199,7 @@ class _Reader:
             if isinstance(following, events.SequenceEndEvent):
                 return SequenceNode(items=tuple(found), span=self._between(event, following))
             found.append(self._node(following, depth + 1))
-        raise _Refused("P002", "this list does not end", self._span(event))
+        _refuse("P002", "this list does not end", self._span(event))
 
     def _mapping(self, event: events.Event, depth: int) -> MappingNode:
         found: dict[str, tuple[ScalarNode, Node]] = {}
@@ -202,10 +209,10 @@ class _Reader:
             key = self._node(following, depth + 1)
             value = self._node(next(self._events), depth + 1)
             if not isinstance(key, ScalarNode):
-                raise _Refused("P005", "a key must be a word, not a list or a mapping", key.span)
+                _refuse("P005", "a key must be a word, not a list or a mapping", key.span)
             self._note_duplicate(found.get(key.text), key)
             found.setdefault(key.text, (key, value))
-        raise _Refused("P002", "this mapping does not end", self._span(event))
+        _refuse("P002", "this mapping does not end", self._span(event))
 
     def _note_duplicate(self, first: tuple[ScalarNode, Node] | None, key: ScalarNode) -> None:
         if first:
@@ -216,7 +223,7 @@ class _Reader:
             )
 
     def _alias(self, event: events.AliasEvent, depth: int) -> Node:
-        name = event.anchor
+        name = event.anchor or ""
         anchor = self._anchors.get(name)
         if anchor is None:
             reason = (
@@ -224,32 +231,38 @@ class _Reader:
                 if name in self._anchors
                 else "has no anchor before it"
             )
-            raise _Refused("P005", f"the alias '*{shorten(name)}' {reason}", self._span(event))
+            _refuse("P005", f"the alias '*{shorten(name)}' {reason}", self._span(event))
         self._charge(anchor.size, event)
         self._check_depth(depth + anchor.height, event)
         return anchor.node
 
     def _check_depth(self, depth: int, event: events.Event) -> None:
         if depth > MAX_DEPTH:
-            raise _Refused("P004", f"the spec is nested deeper than {MAX_DEPTH} levels", self._span(event))
+            _refuse("P004", f"the spec is nested deeper than {MAX_DEPTH} levels", self._span(event))
 
     def _charge(self, nodes: int, event: events.Event) -> None:
         self._count += nodes
         if self._count > MAX_NODES:
             message = f"the spec grows beyond {MAX_NODES:,} values once its aliases are expanded"
-            raise _Refused("P004", message, self._span(event))
+            _refuse("P004", message, self._span(event))
 
     def _refuse_tag(self, event: events.Event) -> None:
         tag = getattr(event, "tag", None)
         if tag:
             message = f"the tag '{shorten(tag)}' is not allowed"
-            raise _Refused("P005", message, self._span(event), "Remove it: a spec has plain values only.")
+            _refuse("P005", message, self._span(event), "Remove it: a spec has plain values only.")
 
     def _span(self, event: events.Event) -> Span:
-        return self._places.span(event.start_mark.index, event.end_mark.index)
+        return self._between(event, event)
 
     def _between(self, first: events.Event, last: events.Event) -> Span:
-        return self._places.span(first.start_mark.index, last.end_mark.index)
+        return self._places.span(*_offsets(first, last))
+
+
+def _offsets(first: events.Event, last: events.Event) -> tuple[int, int]:
+    """Return where the first event begins and the last one ends; the parser marks every event."""
+    begin, end = first.start_mark, last.end_mark
+    return (begin.index if begin else 0), (end.index if end else 0)
 
 
 def shorten(text: str, limit: int = 60) -> str:

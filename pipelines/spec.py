@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pipelines import configs, nodes, references, schema, shape, values
-from pipelines.diagnostics import START, Diagnostic, Span
+from pipelines.diagnostics import Diagnostic, Span
 from pipelines.kinds import STEP_KINDS, StepKind
 from pipelines.nodes import MappingNode, Node, ScalarNode
-from pipelines.references import Part
 from pipelines.shape import Shape, Slot
+
+if TYPE_CHECKING:
+    from pipelines.references import Part
 
 T = TypeVar("T")
 
@@ -25,7 +27,7 @@ RUN_FIELDS: Mapping[str, str] = {
     "id": "{% $states.context.Execution.Name %}",
     "arn": "{% $states.context.Execution.Id %}",
 }
-"""What `${{ run.x }}` can name, and where Step Functions keeps it."""
+"""What Step Functions knows about a run, and where. `${{ run.x }}` can name these, and `pipeline`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,13 @@ class Step:
     config: Mapping[str, Any]
     slots: tuple[Slot, ...]
     node: MappingNode
+
+    @property
+    def known_kind(self) -> StepKind:
+        """Return the kind of a step that has passed the rules. Raises LookupError for any other."""
+        if self.kind is None:
+            raise LookupError(self.kind_name.value)
+        return self.kind
 
     @property
     def variable(self) -> str:
@@ -179,8 +188,8 @@ def _body(node: Node) -> MappingNode | None:
 
 
 def _parse_step(key: ScalarNode, body: MappingNode, *, broken: bool) -> tuple[Step, list[Diagnostic]]:
-    kind_name = body.get("uses") if isinstance(body.get("uses"), ScalarNode) else key
-    assert isinstance(kind_name, ScalarNode)  # noqa: S101 - for the type checker, said by the line above
+    uses = body.get("uses")
+    kind_name = uses if isinstance(uses, ScalarNode) else key
     kind = STEP_KINDS.get(kind_name.text)
     empty = Shape(value={})
     found = shape.check(body, schema.load(kind.schema), f"step '{key.text}'") if kind else empty
@@ -205,20 +214,15 @@ def _input_entries(body: MappingNode) -> list[tuple[ScalarNode, ScalarNode]]:
 
 
 def _config(value: values.Json) -> Mapping[str, Any]:
-    assert isinstance(value, Mapping)  # noqa: S101 - a mapping's shape has a mapping's value
-    return {name: item for name, item in value.items() if name not in COMMON_KEYS}
+    items = value.items() if isinstance(value, Mapping) else ()
+    return {name: item for name, item in items if name not in COMMON_KEYS}
 
 
 def _timeout(value: values.Json, kind: StepKind | None) -> int:
     own = value.get("timeout") if isinstance(value, Mapping) else None
-    if isinstance(own, str) and shape_of_duration(own):
+    if isinstance(own, str):
         return configs.seconds(own)
     return kind.timeout_seconds if kind else 1
-
-
-def shape_of_duration(text: str) -> bool:
-    """Say whether text is a duration such as 30m."""
-    return text[-1:] in ("s", "m", "h", "d") and text[:-1].isascii() and text[:-1].isdigit()
 
 
 def _located(node: ScalarNode) -> Located[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines import expressions
 from pipelines.expressions import enclose
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 State = dict[str, Any]
 

@@ -1,20 +1,73 @@
-"""What a spec must fulfil beyond its shape: one rule a file, every rule listed here."""
+"""What a spec must fulfil beyond its shape: one rule a file, every rule listed here.
+
+A rule's code is never given to another. P001 to P006 come from reading YAML (pipelines/source.py), P010 to
+P013 from the schemas (pipelines/shape.py), P040 from the finished definition (pipelines/compiler.py).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Protocol
 
-from pipelines.diagnostics import Diagnostic
+from pipelines.rules import (
+    ambiguous_input,
+    component_name,
+    cycle,
+    injected_text,
+    missing_input,
+    missing_script,
+    param_default,
+    reference_name,
+    reference_place,
+    reference_type,
+    self_need,
+    split_sum,
+    time_limits,
+    unknown_kind,
+    unknown_step,
+    variable_names,
+    wrong_input,
+)
 from pipelines.rules.subject import Subject
 
-Rule = Callable[[Subject], Iterator[Diagnostic]]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-ALL_RULES: tuple[Rule, ...] = ()
+    from pipelines.diagnostics import Diagnostic
+
+
+class Rule(Protocol):
+    """A rule's module; its docstring is the rule."""
+
+    CODE: str
+
+    def check(self, subject: Subject) -> Iterator[Diagnostic]:
+        """Yield what breaks the rule."""
+
+
+ALL_RULES: tuple[Rule, ...] = (
+    unknown_kind,
+    unknown_step,
+    self_need,
+    cycle,
+    missing_input,
+    ambiguous_input,
+    wrong_input,
+    reference_name,
+    reference_type,
+    reference_place,
+    variable_names,
+    param_default,
+    split_sum,
+    time_limits,
+    injected_text,
+    missing_script,
+    component_name,
+)
 
 
 def check_all(subject: Subject) -> list[Diagnostic]:
     """Return what every rule found."""
-    return [diagnostic for rule in ALL_RULES for diagnostic in rule(subject)]
+    return [diagnostic for rule in ALL_RULES for diagnostic in rule.check(subject)]
 
 
 __all__ = ["ALL_RULES", "Rule", "Subject", "check_all"]

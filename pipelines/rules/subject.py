@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pipelines.graph import Graph
-from pipelines.spec import Pipeline
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipelines.graph import Graph
+    from pipelines.spec import Pipeline
 
 
 @dataclass(frozen=True, kw_only=True)

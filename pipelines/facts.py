@@ -1,0 +1,58 @@
+"""One short fact about each step, for people who look at the graph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pipelines.spec import Step
+
+
+def fact(step: Step) -> str:
+    """Return what is most worth knowing of a step, in a few words; empty where there is nothing."""
+    tell = _FACTS.get(step.known_kind.name)
+    return tell(step.config) if tell else ""
+
+
+def _label(config: Mapping[str, Any]) -> str:
+    return ", ".join(config["labels"])
+
+
+def _transform(config: Mapping[str, Any]) -> str:
+    split = config["split"]
+    shares = [split["train"], split["validation"], split["test"]]
+    return f"split {' / '.join(f'{share * 100:g}' for share in shares)}"
+
+
+def _train(config: Mapping[str, Any]) -> str:
+    gate = ", ".join(f"{metric} {text}" for metric, text in config["gate"].items())
+    return gate or f"{config['framework']['name']} {config['framework']['version']}"
+
+
+def _compile(config: Mapping[str, Any]) -> str:
+    return f"{config['backend']}, require {config['require']}"
+
+
+def _package(config: Mapping[str, Any]) -> str:
+    return str(config["layout"])
+
+
+def _publish(config: Mapping[str, Any]) -> str:
+    return f"{config['component']} {config['version']}"
+
+
+def _deploy(config: Mapping[str, Any]) -> str:
+    return f"on failure: {config['on_failure']}"
+
+
+_FACTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "label": _label,
+    "transform": _transform,
+    "train": _train,
+    "compile": _compile,
+    "package": _package,
+    "publish": _publish,
+    "deploy": _deploy,
+}

@@ -1,0 +1,55 @@
+"""P029: references are well formed and stand only where a run can fill them in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipelines import nodes
+from pipelines.diagnostics import Diagnostic
+from pipelines.references import OPENING, Part, Ref, literal
+from pipelines.source import shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipelines.nodes import ScalarNode
+    from pipelines.rules.subject import Subject
+
+CODE = "P029"
+
+
+def check(subject: Subject) -> Iterator[Diagnostic]:
+    """Yield broken references, and references in keys or in values that the compiler itself needs."""
+    slots = dict(_slots(subject))
+    for node, is_key in nodes.scalars(subject.pipeline.root):
+        if OPENING not in node.text:
+            continue
+        if id(node) in slots and not is_key:
+            yield from _check_form(node, slots[id(node)])
+        elif not _within_unknown(subject, node):
+            message = "a reference cannot stand here"
+            yield Diagnostic(code=CODE, message=message, span=node.span, hint="Write the value itself.")
+
+
+def _slots(subject: Subject) -> Iterator[tuple[int, tuple[Part, ...]]]:
+    for param in subject.pipeline.params:
+        if param.parts:
+            yield id(param.default_node), param.parts
+    for step in subject.pipeline.steps:
+        yield from ((id(slot.node), slot.parts) for slot in step.slots)
+
+
+def _within_unknown(subject: Subject, node: ScalarNode) -> bool:
+    """Say whether the node stands in a step of no known kind, of whose places nothing is known."""
+    unknown = [step.node for step in subject.pipeline.steps if step.kind is None]
+    return any(other is node for body in unknown for other, _ in nodes.scalars(body))
+
+
+def _check_form(node: ScalarNode, parts: tuple[Part, ...]) -> Iterator[Diagnostic]:
+    hint = "Write ${{ params.NAME }}, ${{ usecase.FIELD }}, ${{ run.id }} or ${{ steps.ID.OUTPUT }}."
+    for part in parts:
+        if isinstance(part, Ref) and not part.path:
+            message = f"'{shorten(part.text)}' is not a reference"
+            yield Diagnostic(code=CODE, message=message, span=part.span, hint=hint)
+    if OPENING in literal(parts):
+        yield Diagnostic(code=CODE, message="a reference has no end", span=node.span, hint=hint)
