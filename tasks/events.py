@@ -1,0 +1,58 @@
+"""EventBridge events that say a job may have ended: hints, which lead to the same look as the sweeper's.
+
+Nothing in an event is believed but which job to look at, and that only if account and region are the job's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from tasks import callback, entry
+
+if TYPE_CHECKING:
+    from tasks.callback import Desk
+    from tasks.event import Output
+    from tasks.protocol import Job
+
+ACTIONS = callback.ACTIONS
+
+JOB_NAMES = {
+    "SageMaker Training Job State Change": "TrainingJobName",
+    "SageMaker Processing Job State Change": "ProcessingJobName",
+}
+"""Detail type → the field of the detail with the job's name."""
+DEPLOYMENTS = "Greengrass V2 Effective Deployment Status Change"
+
+
+def run(payload: Mapping[str, Any]) -> Output:
+    """Settle the open jobs that an event is about."""
+    return settle_event(payload, callback.open_desk())
+
+
+handler = entry.guarded(run)
+
+
+def settle_event(payload: Mapping[str, Any], desk: Desk) -> Output:
+    """Do what `run` does, with the desk given; returns how many jobs were looked at."""
+    count = 0
+    for job in find_jobs(payload, desk):
+        callback.settle(job, desk)
+        count += 1
+    return {"settled": count}
+
+
+def find_jobs(payload: Mapping[str, Any], desk: Desk) -> Iterator[Job]:
+    """Yield the open jobs that an event may concern: none for an event of another kind, account or region."""
+    kind = payload.get("detail-type")
+    detail = payload.get("detail")
+    if kind in JOB_NAMES and isinstance(detail, Mapping):
+        candidates = desk.jobs.open_jobs(name=str(detail.get(JOB_NAMES[kind])))
+    elif kind == DEPLOYMENTS:
+        # The event names a deployment's id; only Greengrass knows which job that is, and deployments are few.
+        candidates = (job for job in desk.jobs.open_jobs() if job.type == "deployment")
+    else:
+        return
+    for job in candidates:
+        if (job.usecase.account, job.usecase.region) == (payload.get("account"), payload.get("region")):
+            yield job
