@@ -1,6 +1,275 @@
-"""The command line: each verb imports its own module when it is called."""
+"""The command line: each verb imports its own module when it is called.
+
+Data goes to stdout, words to stderr. Exit codes: 0 done, 1 the run or its gate failed, 2 wrong usage, 3 the
+spec has mistakes, 5 something is missing on this machine, 70 a bug in edgepipe, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pipelines.compiler import Compiled
+
+    _Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+OK, FAILED, USAGE, SPEC_INVALID, ENVIRONMENT, BUG, INTERRUPTED = 0, 1, 2, 3, 5, 70, 130
+
+_OURS = ("cli", "pipelines", "local_cloud", "tasks", "containers", "edge_components")
 
 
-def main() -> int:
-    """Run the command line and return its exit code."""
-    return 0
+class UsageError(Exception):
+    """What was asked for cannot be done as asked."""
+
+
+class EnvironmentLacksError(Exception):
+    """This machine lacks something that the verb needs."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; whatever happens, no traceback reaches the terminal."""
+    _write_utf8()
+    try:
+        args = _parser().parse_args(argv)
+        code = _guard(args.verb, args)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has gone, as with `| head`. Python would fail once more when it flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    else:
+        return code
+
+
+def _guard(verb: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+    """Call a verb and turn what it raises into one message and an exit code."""
+    from pipelines.diagnostics import SpecError
+    from pipelines.parameters import ParameterError
+
+    try:
+        return verb(args)
+    except SpecError as error:
+        _say(str(error))
+        return SPEC_INVALID
+    except (UsageError, ParameterError) as error:
+        _say(f"edgepipe: {error}")
+        return USAGE
+    except EnvironmentLacksError as error:
+        _say(f"edgepipe: {error}")
+        return ENVIRONMENT
+    except KeyboardInterrupt:
+        _say("edgepipe: interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        return _report_bug(error)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="edgepipe",
+        description="Compile a YAML pipeline into AWS Step Functions, and run it on this machine.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=_Version, help="print the version and exit")
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    _add_validate(verbs)
+    _add_compile(verbs)
+    _add_graph(verbs)
+    _add_run(verbs)
+    return parser
+
+
+def _add_verb(
+    verbs: _Verbs, name: str, verb: Callable[[argparse.Namespace], int], words: str
+) -> argparse.ArgumentParser:
+    """Add a verb that takes a spec; `words` is its help and, as a sentence, its description."""
+    parser = verbs.add_parser(
+        name, help=words, description=f"{words[0].upper()}{words[1:]}.", allow_abbrev=False
+    )
+    parser.add_argument("spec", metavar="SPEC", type=Path, help="the pipeline's YAML file")
+    parser.set_defaults(verb=verb)
+    return parser
+
+
+def _add_validate(verbs: _Verbs) -> None:
+    parser = _add_verb(verbs, "validate", _validate, "check a spec and show every mistake at its place")
+    parser.add_argument(
+        "--format",
+        "--output",
+        choices=("text", "json"),
+        default="text",
+        help="text goes to stderr, json to stdout (default: text)",
+    )
+
+
+def _add_compile(verbs: _Verbs) -> None:
+    parser = _add_verb(verbs, "compile", _compile, "write the state machine that a spec stands for")
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write there, not to stdout")
+
+
+def _add_graph(verbs: _Verbs) -> None:
+    parser = _add_verb(verbs, "graph", _graph, "draw the steps and what goes between them")
+    parser.add_argument("--format", choices=("mermaid", "svg"), default="mermaid", help="(default: mermaid)")
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write there, not to stdout")
+
+
+def _add_run(verbs: _Verbs) -> None:
+    parser = _add_verb(verbs, "run", _run, "run a pipeline on this machine, without AWS")
+    parser.add_argument(
+        "--param",
+        metavar="NAME=VALUE",
+        dest="params",
+        action="append",
+        type=_assignment,
+        default=[],
+        help="a parameter's value; for a dataset, a folder on this machine will do",
+    )
+    parser.add_argument(
+        "--state-dir",
+        metavar="DIR",
+        type=Path,
+        default=Path(".edgepipe"),
+        help="where runs, logs and devices are kept (default: .edgepipe)",
+    )
+    parser.add_argument(
+        "--output", choices=("text", "json"), default="text", help="json prints the run's record to stdout"
+    )
+    parser.add_argument("--serve", action="store_true", help="keep the device answering until Ctrl-C")
+
+
+def _validate(args: argparse.Namespace) -> int:
+    from pipelines.diagnostics import SpecError, render
+
+    try:
+        compiled = _load(args.spec)
+    except SpecError as error:
+        if args.format == "text":
+            raise
+        print(render(error.diagnostics, path=error.path, text=error.text, form=args.format))
+        return SPEC_INVALID
+    if args.format == "json":
+        print("[]")
+    else:
+        _say(f"{args.spec}: {len(compiled.pipeline.steps)} steps, no mistakes")
+    return OK
+
+
+def _compile(args: argparse.Namespace) -> int:
+    _emit(_load(args.spec).definition, args.output)
+    return OK
+
+
+def _graph(args: argparse.Namespace) -> int:
+    from pipelines import drawing, mermaid, svg
+
+    plan = drawing.plan(_load(args.spec))
+    _emit(svg.render(plan) if args.format == "svg" else mermaid.render(plan), args.output)
+    return OK
+
+
+def _run(args: argparse.Namespace) -> int:
+    params = dict(args.params)
+    if len(params) < len(args.params):
+        message = "a parameter is given twice"
+        raise UsageError(message)
+    _check_readable(args.spec)
+    try:
+        from local_cloud.run import run_spec
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] in _OURS:
+            raise
+        message = (
+            f"'run' needs {error.name}, which is not installed. Install it: pip install 'edgepipe[local]'"
+        )
+        raise EnvironmentLacksError(message) from error
+    return run_spec(args.spec, params=params, state_dir=args.state_dir, output=args.output, serve=args.serve)
+
+
+def _load(spec: Path) -> Compiled:
+    from pipelines import assets
+    from pipelines.compiler import compile_text
+
+    _check_readable(spec)
+    return compile_text(assets.read_spec(spec), path=spec.as_posix(), exists=assets.exists_beside(spec))
+
+
+def _check_readable(spec: Path) -> None:
+    try:
+        spec.open("rb").close()
+    except OSError as error:
+        message = f"cannot read {spec}: {error.strerror}"
+        raise UsageError(message) from error
+
+
+def _emit(text: str, output: Path | None) -> None:
+    """Write data to a file or to stdout."""
+    if output is None:
+        sys.stdout.write(text)
+        return
+    try:
+        output.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        message = f"cannot write {output}: {error.strerror}"
+        raise EnvironmentLacksError(message) from error
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        message = f"'{text}' is not NAME=VALUE"
+        raise argparse.ArgumentTypeError(message)
+    return name, value
+
+
+def _report_bug(error: Exception) -> int:
+    """Keep the traceback in a file and say where; EDGEPIPE_DEBUG=1 shows it."""
+    import tempfile
+    import traceback
+
+    text = "".join(traceback.format_exception(error))
+    if os.environ.get("EDGEPIPE_DEBUG"):
+        _say(text)
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="edgepipe-bug-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as file:
+        file.write(text)
+    summary = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    _say(f"edgepipe has a bug: {summary}. Please report it with the file {file.name}")
+    return BUG
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _write_utf8() -> None:
+    """Write the same bytes everywhere: UTF-8 and plain newlines, whatever the locale is."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
+class _Version(argparse.Action):
+    """Prints the version; finds it only when asked, because importlib.metadata is slow to import."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **kwargs: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=kwargs.get("help"))
+
+    def __call__(self, parser: argparse.ArgumentParser, *_args: object) -> None:
+        from importlib.metadata import version
+
+        print(f"edgepipe {version('edgepipe')}")
+        parser.exit()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

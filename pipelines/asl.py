@@ -223,6 +223,11 @@ def _verdict(frame: _Frame) -> State:
 
 
 def comment(path: str, line: int) -> str:
-    """Return `file:line`; characters that could be read as a marker or an expression are replaced."""
+    """Return `file:line`: the path as given, but only the name of an absolute one.
+
+    Characters that could be read as a marker or an expression are replaced.
+    """
     posix = path.replace("\\", "/")
-    return f"{_UNSAFE_IN_COMMENT.sub('_', posix)}:{line}"
+    absolute = posix.startswith("/") or posix[1:2] == ":"
+    shown = posix.rpartition("/")[2] if absolute else posix
+    return f"{_UNSAFE_IN_COMMENT.sub('_', shown)}:{line}"
