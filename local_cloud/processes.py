@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _MARK = "EDGEPIPE_PROCESS"
 _PROC = Path("/proc")
@@ -44,25 +44,39 @@ done
 """
 
 
-def start(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path) -> Process:
+def _ignore() -> None:
+    """Take no notice of the end of a program."""
+
+
+def start(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    log: Path,
+    on_exit: Callable[[], None] = _ignore,
+) -> Process:
     """Start a program whose output is appended to the file `log`; its standard input is empty.
 
     `env` is the whole environment: nothing is inherited from this process. The caller must call `stop` when
     it no longer needs the program, also after that has ended by itself: it may have left others behind.
+    `on_exit` is called, in another thread, once `returncode` is known.
     Raises OSError when the program or the folder `cwd` does not exist.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
-        return _REAPER.start(argv, cwd=cwd, env=env, output=output.fileno())
+        popen, mark = _REAPER.start(argv, cwd=cwd, env=env, output=output.fileno())
+    return Process(popen, mark, on_exit)
 
 
 class Process:
     """One running program: `pid`, `returncode`, `wait` and `stop`; safe to use from several threads."""
 
-    def __init__(self, popen: subprocess.Popen[bytes], mark: str) -> None:
+    def __init__(self, popen: subprocess.Popen[bytes], mark: str, on_exit: Callable[[], None]) -> None:
         self.pid = popen.pid
         self._popen = popen
         self._mark = mark
+        self._on_exit = on_exit
         self._exited = threading.Event()
         self._code: int | None = None
         self._stopped = False
@@ -102,6 +116,7 @@ class Process:
     def _watch(self) -> None:
         self._code = _wait_for_exit(self._popen)
         self._exited.set()
+        self._on_exit()
 
     def _wait_until_gone(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -132,8 +147,10 @@ class _Reaper:
         self._groups: set[int] = set()
         self._shell: subprocess.Popen[bytes] | None = None
 
-    def start(self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], output: int) -> Process:
-        """Start one program under the reaper's eye."""
+    def start(
+        self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], output: int
+    ) -> tuple[subprocess.Popen[bytes], str]:
+        """Start one program under the reaper's eye; returns it and its mark."""
         with self._lock:
             mark = f"{_MARK}={self._owner}-{next(self._numbers)}"
             # The reaper must be there first: the mark lets it find a program that it was not told of.
@@ -145,7 +162,7 @@ class _Reaper:
                 raise
             self._groups.add(popen.pid)
             self._tell()
-        return Process(popen, mark)
+        return popen, mark
 
     def forget(self, process: Process) -> None:
         """Stop watching one group; the shell ends with the last."""
@@ -155,7 +172,7 @@ class _Reaper:
             self._end_if_idle()
 
     def forget_owner(self) -> None:
-        """Begin anew in a forked child: the programs belong to the parent, and so does its end of the pipe."""
+        """Begin anew in a forked child: the programs and the pipe belong to the parent."""
         if self._shell is not None and self._shell.stdin is not None:
             self._shell.stdin.close()
             self._shell.returncode = 0

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,6 +50,16 @@ def test_exit_code(script: str, code: int, tmp_path: Path) -> None:
     process = run(script, tmp_path)
     assert process.wait(30) == code
     assert process.returncode == code
+    process.stop()
+
+
+def test_the_end_is_announced_with_the_code_known(tmp_path: Path) -> None:
+    announced = threading.Event()
+    process = processes.start(
+        ["sh", "-c", "exit 3"], cwd=tmp_path, env=ENV, log=tmp_path / "log", on_exit=announced.set
+    )
+    assert announced.wait(30)
+    assert process.returncode == 3
     process.stop()
 
 

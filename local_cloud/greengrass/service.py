@@ -1,0 +1,103 @@
+"""Greengrass V2 put into moto, which lacks it, for as long as one local cloud runs."""
+
+from __future__ import annotations
+
+import re
+import threading
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import moto.backend_index
+import moto.backends
+from moto.core.base_backend import BackendDict, BaseBackend
+
+from .account import Account
+from .faults import not_emulated
+from .responses import GreengrassV2Response
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from local_cloud.context import Context
+
+    from .device import Device
+
+_SERVICE = "greengrassv2"
+_URL = r"https?://greengrass\.(.+)\.amazonaws\.com"
+"""Version 1 of Greengrass has the same addresses; it is shut out while this is installed."""
+
+
+class GreengrassV2Backend(BaseBackend):
+    """What moto's router needs to know; the state lies in `Greengrass`."""
+
+    @property
+    def _url_module(self) -> Any:  # noqa: ANN401 - as moto has it
+        return SimpleNamespace(url_bases=[_URL], url_paths={"{0}/.*$": GreengrassV2Response.dispatch})
+
+
+class Greengrass:
+    """Greengrass in all accounts of one local cloud."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._lock = threading.Lock()
+        self._accounts: dict[str, Account] = {}
+        self._patch = _Patch(self.account)
+
+    def account(self, account: str, region: str) -> Account:
+        """Return the state of an account; raises InvalidError for a region that is not emulated."""
+        if region != self._context.region:
+            msg = f"greengrassv2 in region {region}"
+            raise not_emulated(msg, f"use {self._context.region}")
+        with self._lock:
+            if account not in self._accounts:
+                self._accounts[account] = Account(self._context, account)
+            return self._accounts[account]
+
+    def add_device(self, thing: str, account: str) -> Device:
+        """Switch on a virtual core device in an account, its IoT thing made if it is missing.
+
+        Moto must have been started. A device that is already on is returned as it is.
+        """
+        return self.account(account, self._context.region).add_device(thing)
+
+    def close(self) -> None:
+        """Switch off all devices and take Greengrass out of moto; calling it again does nothing."""
+        for account in reversed(self._accounts.values()):
+            account.close()
+        self._patch.undo()
+
+
+def install(context: Context) -> Greengrass:
+    """Put Greengrass V2 into moto; must be called before `mock_aws` is started."""
+    return Greengrass(context)
+
+
+class _Patch:
+    """What is changed in moto, and how to change it back."""
+
+    def __init__(self, accounts: Any) -> None:  # noqa: ANN401 - a bound method that the class attribute holds
+        self._undone = False
+        self._entry = (_SERVICE, re.compile(_URL))
+        self._get_backend = moto.backends.get_backend
+        self._list_modules = moto.backends.list_of_moto_modules
+        self._backends = BackendDict(GreengrassV2Backend, _SERVICE)
+        GreengrassV2Response.accounts = staticmethod(accounts)
+        moto.backend_index.backend_url_patterns.insert(0, self._entry)
+        moto.backends.get_backend = self._find_backend
+        moto.backends.list_of_moto_modules = self._list
+
+    def undo(self) -> None:
+        """Leave moto as it was found."""
+        if self._undone:
+            return
+        self._undone = True
+        moto.backend_index.backend_url_patterns.remove(self._entry)
+        moto.backends.get_backend = self._get_backend
+        moto.backends.list_of_moto_modules = self._list_modules
+
+    def _find_backend(self, name: str) -> Any:  # noqa: ANN401 - as moto has it
+        return self._backends if name == _SERVICE else self._get_backend(name)  # type: ignore[call-overload]  # any name
+
+    def _list(self) -> Iterable[str]:
+        return [*self._list_modules(), _SERVICE]
