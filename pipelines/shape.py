@@ -293,6 +293,8 @@ def _check_entries(
 
 
 def _suggest(word: str, known: list[str]) -> str:
+    if word == "<<":
+        return "YAML 1.2 has no merge keys: repeat what the alias stands for."
     return did_you_mean(word, known) or f"It takes {', '.join(known)}."
 
 
@@ -300,6 +302,6 @@ def _check_key(shape: Shape, key: ScalarNode, schema: Schema, name: str) -> bool
     rule = schema.get("propertyNames")
     if rule is None:
         return True
-    found = check(key, {"type": "string", **rule}, f"the key of an entry in {name}")
+    found = check(key, {"type": "string", **rule}, f"a key of {name}")
     shape.take(found)
     return not found.diagnostics

@@ -21,6 +21,6 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
         if isinstance(problem, Ambiguous):
             name, candidates = problem.step.id.value, problem.candidates
             both = " and ".join(f"'{each}'" for each in candidates)
-            message = f"step '{name}' takes a {problem.type}, which {both} give"
+            message = f"step '{name}' takes '{problem.type}', which {both} give"
             hint = f"Say which one: inputs: {{{problem.type}: {candidates[0]}}}"
             yield Diagnostic(code=CODE, message=message, span=problem.step.id.span, hint=hint)

@@ -24,6 +24,6 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
         if isinstance(problem, Missing):
             name = problem.step.id.value
             givers = " or ".join(kind.name for kind in STEP_KINDS.values() if kind.gives == problem.type)
-            message = f"step '{name}' takes a {problem.type}, and no step before it gives one"
+            message = f"step '{name}' takes '{problem.type}', and no step before it gives that"
             hint = f"Add a {givers} step before it."
             yield Diagnostic(code=CODE, message=message, span=problem.step.id.span, hint=hint)

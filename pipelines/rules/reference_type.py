@@ -33,6 +33,8 @@ def _check_slot(
     pipeline: Pipeline, parts: tuple[Part, ...], expected: frozenset[str], span: Span
 ) -> Iterator[Diagnostic]:
     whole = is_whole(parts)
+    if resolution.ANY in expected or not any(isinstance(part, Ref) for part in parts):
+        return
     if not whole and not values.fits("string", expected):
         wanted = " or ".join(sorted(expected))
         message = f"text with a reference in it is a string, and a value of type {wanted} must stand here"

@@ -40,7 +40,7 @@ def _check_timeout(step: Step, kind: StepKind) -> Iterator[Diagnostic]:
 
 def _check_runtime(step: Step, kind: StepKind) -> Iterator[Diagnostic]:
     node, own = step.find("max_runtime"), step.config.get("max_runtime")
-    most = min(kind.longest_job_seconds, step.timeout_seconds)
+    most = max(60, min(kind.longest_job_seconds, step.timeout_seconds))
     if node and isinstance(own, str) and not 60 <= configs.seconds(own) <= most:
         message = (
             f"max_runtime must be between 60 and {most} seconds: SageMaker's limit and the step's timeout"

@@ -28,7 +28,7 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
 def _check_types(step: Step, kind: StepKind) -> Iterator[Diagnostic]:
     for key in step.input_keys:
         if key.value not in kind.takes:
-            message = f"step '{step.id.value}' takes no {shorten(key.value)}"
+            message = f"step '{step.id.value}' takes no '{shorten(key.value)}'"
             hint = one_of(key.value, kind.takes, "inputs")
             yield Diagnostic(code=CODE, message=message, span=key.span, hint=hint)
 
@@ -37,9 +37,9 @@ def _check_givers(subject: Subject, step: Step, kind: StepKind) -> Iterator[Diag
     for wanted, named in step.inputs.items():
         giver = subject.pipeline.step(named.value)
         if giver and giver.kind and wanted in kind.takes and giver.kind.gives != wanted:
-            message = f"step '{named.value}' gives a {giver.kind.gives}, not a {wanted}"
+            message = f"step '{named.value}' gives '{giver.kind.gives}', not '{wanted}'"
             givers = [
                 each.id.value for each in subject.pipeline.steps if each.kind and each.kind.gives == wanted
             ]
-            hint = one_of(named.value, givers, f"steps that give a {wanted}")
+            hint = one_of(named.value, givers, f"steps that give '{wanted}'")
             yield Diagnostic(code=CODE, message=message, span=named.span, hint=hint)

@@ -1,0 +1,1 @@
+"""Whole outputs: a spec and what comes out of it."""
