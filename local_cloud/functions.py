@@ -26,7 +26,7 @@ from moto.core.base_backend import BackendDict
 from moto.core.exceptions import JsonRESTError
 
 from local_cloud.sandbox import EnvironmentConflictError, LogFile, Place, Sandbox, inside
-from local_cloud.workers import Killed, Workers, kill
+from local_cloud.workers import Workers, kill
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,15 +113,21 @@ class Invocation:
 
     def _run(self) -> None:
         started = time.monotonic()
+        response = self._exit_error("the process was killed")
         try:
             with inside(self._place):
                 response = self._call()
-        except (Killed, SystemExit) as error:
-            response = self._exit_error(error).payload(self._id), True
+            self._log_end(started)
+        except SystemExit as error:
+            response = self._exit_error(f"exit status {error.code}")
+            self._log_end(started)
+        finally:  # also when the thread is killed: somebody waits for the response
+            self._settle(response)
+
+    def _log_end(self, started: float) -> None:
         duration = (time.monotonic() - started) * 1000
-        ending = f"END RequestId: {self._id}\nREPORT RequestId: {self._id}\tDuration: {duration:.2f} ms\n"
-        self._log.write(ending)
-        self._settle(response)
+        report = f"REPORT RequestId: {self._id}\tDuration: {duration:.2f} ms\n"
+        self._log.write(f"END RequestId: {self._id}\n{report}")
 
     def _call(self) -> tuple[str, bool]:
         try:
@@ -138,12 +144,9 @@ class Invocation:
         self._log.write("".join(failure.frames))
         return failure.payload(self._id), True
 
-    def _exit_error(self, error: BaseException) -> FunctionError:
-        status = error.code if isinstance(error, SystemExit) else "the process was killed"
-        return FunctionError(
-            "Runtime.ExitError",
-            f"RequestId: {self._id} Error: Runtime exited with error: exit status {status}",
-        )
+    def _exit_error(self, why: str) -> tuple[str, bool]:
+        message = f"RequestId: {self._id} Error: Runtime exited with error: {why}"
+        return FunctionError("Runtime.ExitError", message).payload(self._id), True
 
     def _end_late(self) -> None:
         text = f"RequestId: {self._id} Error: Task timed out after {self._timeout:.2f} seconds"

@@ -43,7 +43,7 @@ class LogFile:
             self._append("".join(f"{line}\n" for line in lines))
 
     def close(self) -> None:
-        """Append an unfinished line."""
+        """Append an unfinished line; more may be written after it."""
         if self._rest:
             self.write("\n")
 
@@ -186,6 +186,7 @@ class _LogHandler(logging.Handler):
             return
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line = f"[{record.levelname}]\t{at[:-6]}Z\t{place.log.request_id}\t{self.format(record)}\n"
+        place.log.close()
         place.log.write(line)
 
     def _pass_on(self, record: logging.LogRecord) -> None:

@@ -57,6 +57,8 @@ class Execution:
         self._gate = Gate(world.clock, deadline=deadline)
         self._lock = threading.Lock()
         self._ending = Ending()
+        self.ended = threading.Event()
+        """Set once the status is final."""
 
     @property
     def arn(self) -> str:
@@ -122,6 +124,7 @@ class Execution:
                 return
             self.history.close(_EVENTS[ending.status], _details(ending))
             self._ending = replace(ending, stopped=self._world.clock.now())
+        self.ended.set()
         self._gate.close()
 
 

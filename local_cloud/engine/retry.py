@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from local_cloud.engine.definition import Retrier
 
+LONGEST_DELAY = 31_622_400.0
+"""Seconds: the largest MaxDelaySeconds, and longer than an execution may live."""
 _UNCAUGHT = {ALL: {DATA_LIMIT}, TASK_FAILED: {DATA_LIMIT, TIMEOUT, HEARTBEAT_TIMEOUT}}
 
 
@@ -42,7 +44,7 @@ def choose(retriers: Sequence[Retrier], used: Sequence[int], error: str | None) 
 
 def longest_delay(retrier: Retrier, used: int) -> float:
     """Return the seconds before a retrier's next attempt, before jitter."""
-    limit = float("inf") if retrier.max_delay is None else float(retrier.max_delay)
+    limit = LONGEST_DELAY if retrier.max_delay is None else float(retrier.max_delay)
     try:
         return min(retrier.interval * retrier.backoff_rate**used, limit)
     except OverflowError:
