@@ -219,6 +219,7 @@ class Functions:
         self.workers = Workers("lambda")
         self.sandbox = Sandbox()
         self._context = context
+        self._logs: dict[str, Path] = {}
         backend = type("InstalledBackend", (FunctionsBackend,), {"functions": self})
         backends: BackendDict[LambdaBackend] = BackendDict(backend, "lambda")
         self._patches: list[Any] = [patch.object(simple, "lambda_simple_backends", backends)]
@@ -228,7 +229,9 @@ class Functions:
         if not _NAME.fullmatch(function):
             message = f"'{function}' is not a function name"
             raise JsonRESTError(error_type="ValidationException", message=message)
-        return self._context.log_path("/aws/lambda", function)
+        if function not in self._logs:
+            self._logs[function] = self._context.log_path("/aws/lambda", function)
+        return self._logs[function]
 
     def open(self) -> None:
         """Put the service behind moto's Lambda API."""
