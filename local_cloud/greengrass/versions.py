@@ -1,4 +1,7 @@
-"""Component versions and version requirements: semantic versions and npm ranges."""
+"""Component versions and version requirements: semantic versions and npm ranges.
+
+One known difference from npm, in the library used: `>=2.0.0-rc.1 <2.0.0` also admits 2.0.0 itself.
+"""
 
 from __future__ import annotations
 
