@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .artifacts import ArtifactStore
 from .deployments import Deployment, DeploymentBook
 from .device import Device, Execution
-from .faults import InvalidError, NotFoundError
+from .faults import ConflictError, InvalidError, NotFoundError
 from .planning import Equipment
 from .platforms import host_attributes
 from .registry import Registry
@@ -86,12 +86,12 @@ class Account:
         return deployment
 
     def cancel(self, identifier: str) -> Deployment:
-        """Cancel a deployment for the devices that have not begun it."""
+        """Cancel a deployment for devices that have not begun it; raises ConflictError if it is not ACTIVE."""
         with self._lock:
             deployment = self.deployments.find(identifier)
             if deployment.status != "ACTIVE":
                 message = f"deployment {identifier} is {deployment.status}; only ACTIVE ones can be canceled"
-                raise InvalidError(message)
+                raise ConflictError(message, identifier, "deployment")
             self.deployments.set_status(identifier, "CANCELED")
         for device in self.devices():
             device.cancel(identifier)

@@ -54,6 +54,13 @@ class Greengrass:
                 self._accounts[account] = Account(self._context, account)
             return self._accounts[account]
 
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """All virtual core devices, account by account, in the order in which they were added."""
+        with self._lock:
+            accounts = list(self._accounts.values())
+        return tuple(device for account in accounts for device in account.devices())
+
     def add_device(self, thing: str, account: str) -> Device:
         """Switch on a virtual core device in an account, its IoT thing made if it is missing.
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from local_cloud.context import Context
@@ -370,6 +371,7 @@ def test_a_thing_and_its_group_add_up_and_later_members_catch_up(factory: Factor
     assert eventually(lambda: later.executions() and later.executions()[0].status == "SUCCEEDED")
     listed = factory.client.list_core_devices(thingGroupArn=group)["coreDevices"]
     assert [each["coreDeviceThingName"] for each in listed] == [THING, "line-4"]
+    assert factory.greengrass.devices == (factory.device, later)
     assert factory.client.get_deployment(deploymentId=outcome["deploymentId"])["deploymentStatus"] == "ACTIVE"
 
 
@@ -383,6 +385,9 @@ def test_a_waiting_deployment_is_superseded_or_canceled(factory: Factory) -> Non
     app = {"com.example.App": {"componentVersion": "1.0.0"}}
     superseded, canceled = (ask(targetArn=TARGET, components=app)["deploymentId"] for _ in range(2))
     factory.client.cancel_deployment(deploymentId=canceled)
+    with pytest.raises(ClientError, match="only ACTIVE ones") as error:
+        factory.client.cancel_deployment(deploymentId=superseded)
+    assert error.value.response["Error"]["Code"] == "ConflictException"
     (work / "go").touch()
     assert eventually(
         lambda: factory.outcome(running["deploymentId"])["coreDeviceExecutionStatus"] == "COMPLETED"
