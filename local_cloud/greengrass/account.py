@@ -86,7 +86,7 @@ class Account:
         return deployment
 
     def cancel(self, identifier: str) -> Deployment:
-        """Cancel a deployment for devices that have not begun it; raises ConflictError if it is not ACTIVE."""
+        """Cancel a deployment for devices that have not begun it; ConflictError if it is not ACTIVE."""
         with self._lock:
             deployment = self.deployments.find(identifier)
             if deployment.status != "ACTIVE":
