@@ -62,6 +62,7 @@ class LocalRun:
 
     def execute(self) -> Record:
         """Deploy the pipeline, follow one execution to its end, try the device, keep what the run made."""
+        self.plan.folder.mkdir(parents=True)
         pipeline = deploy(self.cloud, self.plan)
         (self.plan.folder / "definition.json").write_text(pipeline.definition, encoding="utf-8")
         record = self._follow(pipeline)
