@@ -113,5 +113,5 @@ def _build_manifest(
             "Startup": {"Script": LOAD, "Timeout": LOAD_SECONDS},
             "Shutdown": {"Script": UNLOAD, "Timeout": UNLOAD_SECONDS},
         },
-        "Artifacts": [{"Uri": zip_file.uri, "Unarchive": "ZIP", "Permission": {"Read": "ALL"}}],
+        "Artifacts": [{"URI": zip_file.uri, "Unarchive": "ZIP", "Permission": {"Read": "ALL"}}],
     }

@@ -193,10 +193,8 @@ def check_gate(rules: tuple[Rule, ...], metrics: Mapping[str, float], log: str) 
         raise QualityGateError(message)
     results = [_check_rule(rule, metrics[rule.metric]) for rule in rules]
     if not all(result["passed"] for result in results):
-        figures = ", ".join(
-            f"{rule.metric} is {result['value']:.4g} and {'meets' if result['passed'] else 'misses'} {rule.bound}"
-            for rule, result in zip(rules, results, strict=True)
-        )
+        pairs = zip(rules, results, strict=True)
+        figures = ", ".join(f"{rule.metric} is {_verdict(rule, result)}" for rule, result in pairs)
         message = f"the model misses its gate: {figures}; improve data or training, or change `gate` {log}"
         raise QualityGateError(message)
     return results
@@ -209,6 +207,10 @@ def stop(job: Job) -> None:
 
 def _check_rule(rule: Rule, value: float) -> Output:
     return {**asdict(rule), "value": value, "passed": OPERATORS[rule.op](value, rule.threshold)}
+
+
+def _verdict(rule: Rule, result: Output) -> str:
+    return f"{result['value']:.4g} and {'meets' if result['passed'] else 'misses'} {rule.bound}"
 
 
 def _parse_rule(rule: Fields) -> Rule:
