@@ -125,7 +125,8 @@ def nearest(taker: str, candidates: Iterable[str], edges: Mapping[str, set[str]]
     possible = [each for each in candidates if taker not in upstream(each, edges)]
     known = upstream(taker, edges)
     before = [each for each in possible if each in known] or possible
-    return tuple(each for each in before if not any(each in upstream(other, edges) for other in before))
+    behind = set().union(*(upstream(each, edges) for each in before))
+    return tuple(each for each in before if each not in behind)
 
 
 def upstream(start: str, edges: Mapping[str, set[str]]) -> set[str]:

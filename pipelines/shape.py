@@ -32,6 +32,7 @@ KEYWORDS = frozenset(
         "additionalProperties",
         "propertyNames",
         "minProperties",
+        "maxProperties",
         "items",
         "minItems",
         "maxItems",
@@ -256,6 +257,8 @@ def _check_mapping(node: MappingNode, schema: Schema, name: str) -> Shape:
             shape.report("P011", f"{name} has no '{key}'", node, _advise(schema, key))
     if len(node.entries) < schema.get("minProperties", 0):
         shape.report("P013", f"{name} must not be empty", node)
+    if len(node.entries) > schema.get("maxProperties", len(node.entries)):
+        shape.report("P013", f"{name} may have at most {schema['maxProperties']} entries", node)
     return shape
 
 

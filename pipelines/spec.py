@@ -20,6 +20,9 @@ T = TypeVar("T")
 COMMON_KEYS = ("uses", "needs", "inputs", "timeout")
 """The keys that every step takes; the others are its kind's config."""
 
+MAX_STEPS: int = schema.load("pipeline.schema.json")["properties"]["steps"]["maxProperties"]
+"""Steps beyond this are not looked at: their number is a mistake by itself."""
+
 USECASE_FIELDS: tuple[str, ...] = tuple(schema.load("usecase.schema.json")["properties"])
 """What `${{ usecase.x }}` can name."""
 
@@ -168,7 +171,7 @@ def _default(node: Node | None, kind: str) -> values.Scalar:
 def _parse_steps(node: Node | None) -> tuple[list[Step], list[Diagnostic]]:
     steps: list[Step] = []
     mistakes: list[Diagnostic] = []
-    for key, value in nodes.entries(node):
+    for key, value in nodes.entries(node)[:MAX_STEPS]:
         body = _body(value)
         if body is None:
             message = f"step '{key.text}' must be a mapping"

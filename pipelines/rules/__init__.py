@@ -1,13 +1,16 @@
 """What a spec must fulfil beyond its shape: one rule a file, every rule listed here.
 
 A rule's code is never given to another. P001 to P006 come from reading YAML (pipelines/source.py), P010 to
-P013 from the schemas (pipelines/shape.py), P040 from the finished definition (pipelines/compiler.py).
+P013 from the schemas (pipelines/shape.py), P040 from the finished definition (pipelines/compiler.py), P041
+from check_all.
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Protocol
 
+from pipelines.diagnostics import Diagnostic
 from pipelines.rules import (
     ambiguous_input,
     component_name,
@@ -31,8 +34,6 @@ from pipelines.rules.subject import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from pipelines.diagnostics import Diagnostic
 
 
 class Rule(Protocol):
@@ -64,10 +65,18 @@ ALL_RULES: tuple[Rule, ...] = (
     component_name,
 )
 
+MAX_FINDINGS = 500
+"""Nobody reads more, and each takes time to find a near miss for."""
+
 
 def check_all(subject: Subject) -> list[Diagnostic]:
-    """Return what every rule found."""
-    return [diagnostic for rule in ALL_RULES for diagnostic in rule.check(subject)]
+    """Return what the rules find, up to MAX_FINDINGS and a last one that says so."""
+    findings = (diagnostic for rule in ALL_RULES for diagnostic in rule.check(subject))
+    found = list(itertools.islice(findings, MAX_FINDINGS))
+    if len(found) == MAX_FINDINGS:
+        message = f"there are {MAX_FINDINGS} mistakes or more, and only these are shown"
+        found.append(Diagnostic(code="P041", message=message))
+    return found
 
 
 __all__ = ["ALL_RULES", "Rule", "Subject", "check_all"]

@@ -21,12 +21,13 @@ CODE = "P029"
 def check(subject: Subject) -> Iterator[Diagnostic]:
     """Yield broken references, and references in keys or in values that the compiler itself needs."""
     slots = dict(_slots(subject))
+    unknown = set(_of_unknown_kind(subject))
     for node, is_key in nodes.scalars(subject.pipeline.root):
         if OPENING not in node.text:
             continue
         if id(node) in slots and not is_key:
             yield from _check_form(node, slots[id(node)])
-        elif not _within_unknown(subject, node):
+        elif id(node) not in unknown:
             message = "a reference cannot stand here"
             yield Diagnostic(code=CODE, message=message, span=node.span, hint="Write the value itself.")
 
@@ -39,10 +40,11 @@ def _slots(subject: Subject) -> Iterator[tuple[int, tuple[Part, ...]]]:
         yield from ((id(slot.node), slot.parts) for slot in step.slots)
 
 
-def _within_unknown(subject: Subject, node: ScalarNode) -> bool:
-    """Say whether the node stands in a step of no known kind, of whose places nothing is known."""
-    unknown = [step.node for step in subject.pipeline.steps if step.kind is None]
-    return any(other is node for body in unknown for other, _ in nodes.scalars(body))
+def _of_unknown_kind(subject: Subject) -> Iterator[int]:
+    """Yield the nodes of steps of no known kind, of whose places nothing is known."""
+    for step in subject.pipeline.steps:
+        if step.kind is None:
+            yield from (id(node) for node, _ in nodes.scalars(step.node))
 
 
 def _check_form(node: ScalarNode, parts: tuple[Part, ...]) -> Iterator[Diagnostic]:
