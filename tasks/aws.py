@@ -120,9 +120,11 @@ def translate(error: BaseException) -> TaskError | None:
     if code:
         return _translate_answer(code, error)
     from botocore.exceptions import BotoCoreError, HTTPClientError, IncompleteReadError
+    from botocore.exceptions import ConnectionError as BotoConnectionError
 
     # A body is read after its call has been answered, so a broken one shows as IncompleteReadError.
-    if isinstance(error, HTTPClientError | IncompleteReadError | ConnectionError | TimeoutError):
+    broken = (BotoConnectionError, HTTPClientError, IncompleteReadError, ConnectionError, TimeoutError)
+    if isinstance(error, broken):
         return TransientError(f"the connection to AWS failed: {error}")
     return (
         TaskInputError(f"the call to AWS cannot be made: {error}")

@@ -44,6 +44,24 @@ ACTIONS = (
     "states:SendTaskHeartbeat",
 )
 
+JOB_ACTIONS = (
+    "greengrass:CancelDeployment",
+    "greengrass:GetDeployment",
+    "greengrass:ListDeployments",
+    "greengrass:ListEffectiveDeployments",
+    "iot:CancelJob",
+    "iot:DescribeJob",
+    "iot:ListThingsInThingGroup",
+    "s3:GetObject",
+    "s3:ListBucket",
+    "s3:PutObject",
+    "sagemaker:DescribeProcessingJob",
+    "sagemaker:DescribeTrainingJob",
+    "sagemaker:StopProcessingJob",
+    "sagemaker:StopTrainingJob",
+)
+"""What settling a job of any kind needs in the use case's account, beside ACTIONS in the orchestrator's."""
+
 WAITING_KINDS: Mapping[str, str] = {
     "train": "tasks.train",
     "compile": "tasks.compile",

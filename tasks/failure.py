@@ -18,8 +18,7 @@ from tasks.locations import Location
 if TYPE_CHECKING:
     from tasks.callback import Desk
 
-ACTIONS = (*callback.ACTIONS, *s3.WRITE_ACTIONS)
-"""It needs as well, in use-case accounts, what the waiting kinds need to stop their jobs."""
+ACTIONS = (*callback.ACTIONS, *callback.JOB_ACTIONS)
 
 
 def handler(payload: Mapping[str, Any], _context: object) -> Output:

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from tasks.callback import Desk
     from tasks.event import Output
 
-ACTIONS = (*callback.ACTIONS, "states:DescribeExecution")
-"""It needs as well, in use-case accounts, what the waiting kinds need to describe and stop their jobs."""
+ACTIONS = (*callback.ACTIONS, *callback.JOB_ACTIONS, "states:DescribeExecution")
 
 _SHOWN = 5
 

@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 MODIFIED = datetime(2026, 3, 1, 12, 30, 15, 250000, tzinfo=UTC)
+PREFIXES = {"greengrassv2": "greengrass", "stepfunctions": "states"}
+S3_ACTIONS = {
+    "CopyObject": ("s3:GetObject", "s3:PutObject"),
+    "GetObject": ("s3:GetObject",),
+    "HeadObject": ("s3:GetObject",),
+    "ListObjectsV2": ("s3:ListBucket",),
+    "PutObject": ("s3:PutObject",),
+}
 READS = ("get", "head", "list", "describe")
 
 
@@ -100,8 +108,26 @@ class Cloud:
             self.kill_after = None
             raise Killed
 
+    def actions(self) -> set[str]:
+        """Return the IAM actions that the calls so far have needed."""
+        return {action for call in self.calls for action in actions_of(*call)}
+
     def operations(self) -> list[str]:
         return [operation for _, operation, _ in self.calls]
+
+
+def actions_of(service: str, operation: str, request: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the IAM actions one call needs (AWS service authorization reference)."""
+    if service == "s3":
+        yield from S3_ACTIONS[operation]
+        return
+    yield f"{PREFIXES.get(service, service)}:{operation}"
+    if "RoleArn" in request and service == "sagemaker":
+        yield "iam:PassRole"
+    if "Tags" in request:
+        yield "sagemaker:AddTags"
+    if "tags" in request:
+        yield "greengrass:TagResource"
 
 
 class InMemoryJobs:
