@@ -37,7 +37,6 @@ def run(settings: Settings, environ: Mapping[str, str], stopping: threading.Even
         engine = start_engine(settings, environ, stopping)
         stack.callback(engine.stop)
         application = build_application(settings, engine, stack)
-        application.models.restore()
         listener = open_listener(settings, application)
         stack.callback(listener.drain)
         listener.start()
@@ -47,11 +46,12 @@ def run(settings: Settings, environ: Mapping[str, str], stopping: threading.Even
 
 
 def build_application(settings: Settings, engine: EngineProcess, stack: ExitStack) -> Application:
-    """Wire the parts that answer requests."""
+    """Wire the parts that answer requests, and load the models that served before."""
     inference = Inference(engine.address)
     stack.callback(inference.close)
     repository = ModelRepository(models=settings.repository, generations=settings.work / "generations")
     models = Models(repository=repository, control=ModelControl(address=engine.address))
+    models.restore()
     predictor = Predictor(
         models=models, engine=inference, results=settings.results, now=lambda: datetime.now(UTC)
     )

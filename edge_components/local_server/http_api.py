@@ -22,8 +22,7 @@ from .errors import (
     TooLargeError,
     UnknownModelError,
 )
-from .models import Models
-from .predictions import Prediction, Predictor
+from .predictions import Prediction
 
 LOG = logging.getLogger(__name__)
 
@@ -37,12 +36,32 @@ class EngineStatus(Protocol):
         """Say how the engine ended, or None while it runs."""
 
 
+class ModelOrders(Protocol):
+    """What can be done with models; `models.Models` is the real one."""
+
+    def load(self, name: str, source: Path, version: str) -> None:
+        """Put a model into service."""
+
+    def unload(self, name: str) -> None:
+        """Take a model out of service."""
+
+    def states(self) -> Mapping[str, str]:
+        """Say of each model READY, or what is wrong with it."""
+
+
+class Predictor(Protocol):
+    """What answers images; `predictions.Predictor` is the real one."""
+
+    def predict(self, name: str | None, body: bytes) -> Prediction:
+        """Answer one image."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Application:
     """What the routes work on."""
 
     engine: EngineStatus
-    models: Models
+    models: ModelOrders
     predictor: Predictor
     max_request_bytes: int
 
@@ -75,9 +94,9 @@ def reply_health(application: Application, _request: Request, _name: str) -> Rep
     engine = application.engine
     try:
         failure = engine.failure()
-        states = {} if failure else application.models.states()
+        states = {} if failure else dict(application.models.states())
     except EngineError as error:
-        failure, states = str(error), {}
+        failure, states = str(error), dict[str, str]()
     if failure:
         body = {"status": "failed", "engine": engine.title, "models": {}, "error": failure}
         return Reply(body=body, status=HTTPStatus.SERVICE_UNAVAILABLE)

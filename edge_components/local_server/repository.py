@@ -7,6 +7,7 @@ all three folders change in one step.
 """
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -20,6 +21,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 PARTS = ("base_{}", "marshal_{}", "{}")
 VERSION_FOLDER = "1"
 RECORD = "load.json"
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,11 +110,11 @@ class ModelRepository:
 
     def reset(self) -> list[Record]:
         """Empty the repository and give the loads that were in service."""
-        records = [self._read_record(link) for link in sorted(self.generations.glob("*/current"))]
+        found = [self._read_record(link) for link in sorted(self.generations.glob("*/current"))]
         shutil.rmtree(self.models, ignore_errors=True)
         shutil.rmtree(self.generations, ignore_errors=True)
         self.models.mkdir(parents=True)
-        return [record for record in records if record.source.is_dir()]
+        return [record for record in found if record and record.source.is_dir()]
 
     def _create_folder(self, name: str) -> Path:
         own = self.generations / name
@@ -122,9 +124,14 @@ class ModelRepository:
         folder.mkdir()
         return folder
 
-    def _read_record(self, link: Path) -> Record:
-        record = json.loads((link / RECORD).read_text(encoding="utf-8"))
-        return Record(model=link.parent.name, version=str(record["version"]), source=Path(record["source"]))
+    def _read_record(self, link: Path) -> Record | None:
+        try:
+            record = json.loads((link / RECORD).read_text(encoding="utf-8"))
+            version, source = str(record["version"]), Path(record["source"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            LOG.warning("%s cannot be read, so its model is not loaded again: %s", link / RECORD, error)
+            return None
+        return Record(model=link.parent.name, version=version, source=source)
 
 
 def check_source(source: Path, name: str) -> None:
