@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import re
 import signal
 import sys
 from contextlib import contextmanager
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 EXIT_CODES = {"SUCCEEDED": 0, "ABORTED": 130}
 EXIT_FAILED = 1
+CLOUD_LOG = re.compile(r"log: (/aws/[^\s)]+)")
 
 
 def run_spec(
@@ -37,8 +40,8 @@ def run_spec(
 ) -> int:
     """Run a spec in the local cloud and return the exit code: 0 succeeded, 1 failed, 130 interrupted.
 
-    Words go to stderr; with `output` json the run's record goes to stdout. With `serve` the device keeps
-    answering until Ctrl-C. Raises SpecError or ParameterError before anything is started.
+    Progress goes to stderr, the summary or (`output` json) the run's record to stdout. With `serve` the
+    device keeps answering until Ctrl-C. Raises SpecError or ParameterError before anything is started.
     """
     plan = plan_run(spec, params=params, state_dir=state_dir)
     terminal = Terminal(sys.stderr, live=sys.stderr.isatty())
@@ -49,6 +52,7 @@ def run_spec(
         if serve and record.status == "SUCCEEDED":
             terminal.print("the device answers until you press Ctrl-C")
             _wait_for_interrupt()
+    gc.freeze()  # the interpreter's last collection would walk all service models: more than a second
     return EXIT_CODES.get(record.status, EXIT_FAILED)
 
 
@@ -111,22 +115,19 @@ class LocalRun:
 
     def _explain(self, record: Record, execution: Mapping[str, Any]) -> Record:
         step = next((step.id for step in record.steps if step.status in {"FAILED", "ABORTED"}), None)
-        message = execution.get("cause") or "no cause was given"
-        for text, path in self._local_names().items():
-            message = message.replace(text, path)
+        message = self._localise(execution.get("cause") or "no cause was given")
         where = self.plan.where(step)
         failure = Failure(
             step=step, where=where, error=execution.get("error") or record.status, message=message
         )
         return replace(record, failure=failure)
 
-    def _local_names(self) -> dict[str, str]:
-        """Return what cloud messages call things → where a person finds them on this machine."""
-        names = {
-            dataset.uri: f"{dataset.path}{'/' if dataset.path.is_dir() else ''}"
-            for dataset in self.plan.datasets
-        }
-        return names | {"log: /aws/": f"log: {self.plan.state_dir}/logs/aws/"}
+    def _localise(self, message: str) -> str:
+        """Name datasets and logs by where a person finds them on this machine."""
+        for dataset in self.plan.datasets:
+            folder = f"{dataset.path}{'/' if dataset.path.is_dir() else ''}"
+            message = message.replace(dataset.uri, folder)
+        return CLOUD_LOG.sub(lambda match: f"log: {self.plan.state_dir}/logs{match[1]}.log", message)
 
     def _try_device(self, record: Record) -> Record:
         """Note each device's components and ask the first one about the images held back from training."""
@@ -179,11 +180,14 @@ class LocalRun:
 
 
 def _report(record: Record, output: str, terminal: Terminal) -> None:
-    terminal.print(render_summary(record))
+    summary = render_summary(record)
+    if output == "json":
+        terminal.print(summary)
+        print(json.dumps(record.document(), indent=2), flush=True)
+    else:
+        print(summary, flush=True)
     if record.failure:
         terminal.print(record.failure.render())
-    if output == "json":
-        print(json.dumps(record.document(), indent=2))
 
 
 @contextmanager
