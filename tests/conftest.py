@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# How long an example takes says nothing about the code on a machine that others use too.
+settings.register_profile("edgepipe", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("edgepipe")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

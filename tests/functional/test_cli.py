@@ -148,7 +148,7 @@ def test_a_bug_is_one_line_and_a_file(folder: Path) -> None:
     for name in ("__init__", "diagnostics", "parameters"):
         text = "class SpecError(Exception): ...\nclass ParameterError(Exception): ...\n"
         package.joinpath(f"{name}.py").write_text(text, encoding="utf-8")
-    program = f"import sys; sys.path.insert(0, {str(package.parent)!r}); sys.path.append({str(ROOT)!r}); import cli; "
+    program = f"import sys; sys.path[:0] = [{str(package.parent)!r}, {str(ROOT)!r}]; import cli; "
     run = [sys.executable, "-c", program + "sys.exit(cli.main(['compile', 'good.yaml']))"]
     env = {**os.environ, "TMPDIR": str(folder)}
     done = subprocess.run(run, cwd=folder, env=env, capture_output=True, check=False)

@@ -1,0 +1,59 @@
+"""What we emit against those who read it: Step Functions' schema, the local engine, the handlers' errors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.api import lint  # type: ignore[import-untyped]  # it publishes no types
+from cfnlint.config import ManualArgs  # type: ignore[import-untyped]  # as above
+
+from local_cloud.engine import reader
+from pipelines.definition import markers, substitute
+from pipelines.states import LAMBDA_ERRORS
+from tasks import errors
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+CASES = sorted(path.parent.name for path in GOLDEN.glob("*/asl.json"))
+ROLE = "arn:aws:iam::123456789012:role/machine"
+
+
+def deployed(case: str) -> str:
+    """Return a case's definition with an ARN for every function, and a word for every other marker."""
+    text = GOLDEN.joinpath(case, "asl.json").read_text(encoding="utf-8")
+    arn = "arn:aws:lambda:us-east-1:123456789012:function:"
+    return substitute(text, {name: f"{arn}{name}" if "function" in name else name for name in markers(text)})
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_cfn_lint_accepts_it(case: str) -> None:
+    machine = {
+        "Type": "AWS::StepFunctions::StateMachine",
+        "Properties": {"RoleArn": ROLE, "Definition": json.loads(deployed(case))},
+    }
+    found = lint(json.dumps({"Resources": {"Machine": machine}}), config=ManualArgs(regions=["us-east-1"]))
+    assert [str(each) for each in found] == []
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_local_engine_accepts_it(case: str) -> None:
+    machine = reader.read(deployed(case))
+    assert machine.scope.start_at == "Start"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_retried_errors_are_raised_by_somebody(case: str) -> None:
+    known = {*LAMBDA_ERRORS, *vars(errors)}
+    retried = {error for retrier in retriers(json.loads(deployed(case))) for error in retrier["ErrorEquals"]}
+    assert retried <= known
+    assert {"TransientError", "CapacityError"} <= retried
+    assert retried.isdisjoint({"TaskInputError", "JobFailedError", "QualityGateError"})
+
+
+def retriers(value: Any) -> list[dict[str, Any]]:
+    if isinstance(value, dict):
+        own: list[dict[str, Any]] = value.get("Retry", [])
+        return own + [found for item in value.values() for found in retriers(item)]
+    return [found for item in value for found in retriers(item)] if isinstance(value, list) else []
