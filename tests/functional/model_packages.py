@@ -13,7 +13,6 @@ from onnx import TensorProto, helper, numpy_helper
 if TYPE_CHECKING:
     from pathlib import Path
 
-RUNTIME = "edge_components/model"
 LABELS = ("dark", "bright")
 SIDE = 16
 
