@@ -7,6 +7,7 @@ spec has mistakes, 5 something is missing on this machine, 70 a bug in edgepipe,
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
 import sys
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     _Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 OK, FAILED, USAGE, SPEC_INVALID, ENVIRONMENT, BUG, INTERRUPTED = 0, 1, 2, 3, 5, 70, 130
+
+_MACHINE_FAULTS = frozenset(
+    {errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EMFILE, errno.ENFILE}
+)
+"""What an operating system says when the machine, not edgepipe, is at fault."""
 
 _OURS = ("cli", "pipelines", "local_cloud", "tasks", "containers", "edge_components")
 
@@ -50,27 +56,32 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _guard(verb: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
     """Call a verb and turn what it raises into one message and an exit code."""
-    from pipelines.diagnostics import SpecError
-    from pipelines.parameters import ParameterError
-
     try:
         return verb(args)
-    except SpecError as error:
-        _say(str(error))
-        return SPEC_INVALID
-    except (UsageError, ParameterError) as error:
-        _say(f"edgepipe: {error}")
-        return USAGE
-    except EnvironmentLacksError as error:
-        _say(f"edgepipe: {error}")
-        return ENVIRONMENT
     except KeyboardInterrupt:
         _say("edgepipe: interrupted")
         return INTERRUPTED
     except BrokenPipeError:
         raise
     except Exception as error:
-        return _report_bug(error)
+        code = _exit_code(error)
+        if code == BUG:
+            return _report_bug(error)
+        _say(str(error) if code == SPEC_INVALID else f"edgepipe: {error}")
+        return code
+
+
+def _exit_code(error: Exception) -> int:
+    from pipelines.assets import AssetError
+    from pipelines.diagnostics import SpecError
+    from pipelines.parameters import ParameterError
+
+    if isinstance(error, SpecError):
+        return SPEC_INVALID
+    if isinstance(error, UsageError | ParameterError | AssetError):
+        return USAGE
+    broken_machine = isinstance(error, OSError) and error.errno in _MACHINE_FAULTS
+    return ENVIRONMENT if broken_machine or isinstance(error, EnvironmentLacksError) else BUG
 
 
 def _parser() -> argparse.ArgumentParser:

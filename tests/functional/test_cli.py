@@ -97,6 +97,11 @@ def test_graph_draws(folder: Path) -> None:
         (["run", "good.yaml", "--par", "x=1"], 2, "unrecognized arguments"),
         (["compile", "good.yaml", "-o", "no/where"], 5, "edgepipe: cannot write no/where"),
         (["run", "bad.yaml"], 3, "bad.yaml:6:3: P020"),
+        (
+            ["run", "good.yaml", "--param", "epochs=1"],
+            2,
+            "edgepipe: pipeline 'cookies' has no parameter 'epochs'",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_said(folder: Path, words: list[str], code: int, said: str) -> None:
@@ -145,8 +150,9 @@ def test_what_moto_would_do_needs_moto(folder: Path) -> None:
 def test_a_bug_is_one_line_and_a_file(folder: Path) -> None:
     package = folder / "broken" / "pipelines"
     package.mkdir(parents=True)
-    for name in ("__init__", "diagnostics", "parameters"):
+    for name in ("__init__", "assets", "diagnostics", "parameters"):
         text = "class SpecError(Exception): ...\nclass ParameterError(Exception): ...\n"
+        text += "class AssetError(Exception): ...\n"
         package.joinpath(f"{name}.py").write_text(text, encoding="utf-8")
     program = f"import sys; sys.path[:0] = [{str(package.parent)!r}, {str(ROOT)!r}]; import cli; "
     run = [sys.executable, "-c", program + "sys.exit(cli.main(['compile', 'good.yaml']))"]
@@ -154,7 +160,7 @@ def test_a_bug_is_one_line_and_a_file(folder: Path) -> None:
     done = subprocess.run(run, cwd=folder, env=env, capture_output=True, check=False)
     assert done.returncode == 70
     (line,) = done.stderr.decode().splitlines()
-    assert line.startswith("edgepipe has a bug: ImportError: ")
+    assert line.startswith("edgepipe has a bug: ModuleNotFoundError: ")
     (report,) = folder.glob("edgepipe-bug-*.txt")
     assert line.endswith(f"Please report it with the file {report}")
     assert report.read_text(encoding="utf-8").startswith("Traceback")
