@@ -170,7 +170,8 @@ def _validate(args: argparse.Namespace) -> int:
     if args.format == "json":
         print("[]")
     else:
-        _say(f"{args.spec}: {len(compiled.pipeline.steps)} steps, no mistakes")
+        count = len(compiled.pipeline.steps)
+        _say(f"{args.spec}: {count} step{'s' if count > 1 else ''}, no mistakes")
     return OK
 
 
