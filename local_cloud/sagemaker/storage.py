@@ -90,9 +90,10 @@ class Storage:
             raise _unreadable(msg, error) from error
 
     def _write(self, item: Item, target: Path) -> None:
+        body = self._body(item.bucket, item.key)
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("wb") as file:
-            shutil.copyfileobj(self._body(item.bucket, item.key), file)
+            shutil.copyfileobj(body, file)
 
     def _body(self, bucket: str, key: str) -> Any:  # noqa: ANN401 - botocore's stream
         try:
