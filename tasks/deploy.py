@@ -97,11 +97,11 @@ def parse_config(config: Fields) -> Config:
             or not name.replace("-", "").replace(":", "").isidentifier()
         ):
             config.refuse("targets", "must be of the form thing/NAME or thinggroup/NAME")
+    if not targets:
+        config.refuse("targets", "must name one device or group, or more")
     on_failure = config.text("on_failure", "rollback")
-    if not targets or on_failure not in POLICIES:
-        config.refuse(
-            "on_failure" if targets else "targets", f"must be one of {', '.join(POLICIES)} and name targets"
-        )
+    if on_failure not in POLICIES:
+        config.refuse("on_failure", f"must be one of {', '.join(POLICIES)}")
     components = config.child("components", {})
     return Config(
         targets=targets,

@@ -155,9 +155,10 @@ def build_line(item: Labelled, labels: tuple[str, ...]) -> dict[str, Any]:
         "type": "groundtruth/image-classification",
         "job-name": ATTRIBUTE,
         "human-annotated": "yes",
-        "creation-date": "1970-01-01T00:00:00.000000",
     }
     metadata = {key: item.metadata.get(key, value) for key, value in defaults.items()}
+    if "creation-date" in item.metadata:
+        metadata["creation-date"] = item.metadata["creation-date"]
     return {
         "source-ref": item.source.uri,
         ATTRIBUTE: labels.index(item.class_name),

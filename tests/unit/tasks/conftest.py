@@ -6,12 +6,18 @@ import importlib
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tasks import aws, callback, events, failure, sweeper
 from tests.unit.tasks.fakes import Cloud
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+# The first example of a test loads botocore's models, which takes longer than hypothesis allows one.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture

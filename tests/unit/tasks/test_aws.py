@@ -23,7 +23,8 @@ from tasks.errors import (
 )
 from tasks.event import Run, UseCase, parse_usecase
 from tasks.fields import Fields
-from tests.unit.tasks.fakes import USECASE, payload, refuse, service_error
+from tests.unit.tasks.fakes import USECASE, payload
+from tests.unit.tasks.faults import refuse, service_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from tasks import callback, events, failure, sweeper, train
 from tasks.errors import TransientError
 from tasks.protocol import HANDLER_SECONDS, STALE_SECONDS, Status
-from tests.unit.tasks.fakes import RESULTS, RUN_ARN, USECASE, Cloud, Killed, payload, service_error
+from tests.unit.tasks.fakes import RESULTS, RUN_ARN, USECASE, Cloud, Killed, payload
+from tests.unit.tasks.faults import service_error
 from tests.unit.tasks.test_train import call, event, finish, start
 
 
@@ -211,3 +213,14 @@ def test_a_failure_event_that_cannot_be_read_is_no_second_failure(cloud: Cloud) 
     assert told["failure"] == FAILURE
     assert "event has no 'usecase'" in told["problems"][0]
     assert cloud.calls == []
+
+
+def test_old_news_does_not_stop_a_job_that_a_retry_has_adopted(cloud: Cloud) -> None:
+    start(cloud)
+    call()
+    (job,) = cloud.jobs.items.values()
+    old = replace(job, stale_at=0, deadline=0)
+    start(cloud, "token-2")
+    call("token-2")
+    callback.settle(old, cloud.desk())
+    assert cloud.sagemaker.stopped == []

@@ -160,7 +160,7 @@ def test_a_cancelled_deployment_has_failed(cloud: Cloud) -> None:
         ({"targets": ["thinggroup/none"]}, "thinggroup/none is not there or has no things in it"),
         ({"targets": ["robot/x"]}, "must be of the form thing/NAME or thinggroup/NAME"),
         ({"targets": ["thing/a b"]}, "must be of the form thing/NAME or thinggroup/NAME"),
-        ({"targets": []}, "event.config.targets"),
+        ({"targets": []}, "event.config.targets must name one device or group, or more"),
         ({"on_failure": "retry"}, "must be one of rollback, nothing"),
         ({"components": {"com.example.none": {}}}, "no version of component com.example.none satisfies '*'"),
     ],

@@ -12,7 +12,8 @@ from tasks import callback, protocol, sweeper, train
 from tasks.errors import CapacityError, JobFailedError, QualityGateError, TaskInputError, TransientError
 from tasks.event import parse_event
 from tasks.protocol import Job, Status
-from tests.unit.tasks.fakes import RESULTS, RUN_ARN, Cloud, Killed, artifact, payload, service_error
+from tests.unit.tasks.fakes import RESULTS, RUN_ARN, Cloud, Killed, artifact, payload
+from tests.unit.tasks.faults import service_error
 from tests.unit.tasks.validator import problems_of
 
 CONFIG: dict[str, Any] = {
