@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pipelines.parameters import resolve
-
 from local_cloud.datasets import Dataset, plan_datasets
 from local_cloud.platform import UseCase, local_usecase
+from pipelines.assets import exists_beside, read_spec
 from pipelines.compiler import Compiled, compile_text
+from pipelines.parameters import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,9 +55,7 @@ def plan_run(spec: Path, *, params: Mapping[str, str], state_dir: Path, region: 
 
     Raises SpecError for the spec, ParameterError for `params`, OSError when the spec cannot be read.
     """
-    compiled = compile_text(
-        spec.read_text(encoding="utf-8"), path=str(spec), exists=lambda name: (spec.parent / name).exists()
-    )
+    compiled = compile_text(read_spec(spec), path=spec.as_posix(), exists=exists_beside(spec))
     pipeline = compiled.pipeline
     usecase = local_usecase(pipeline.usecase, region=region)
     local = plan_datasets(params, usecase.data_bucket)
