@@ -11,11 +11,13 @@ from local_cloud.datasets import Dataset, plan_datasets
 from local_cloud.platform import UseCase, local_usecase
 from pipelines.assets import exists_beside, read_spec
 from pipelines.compiler import Compiled, compile_text
-from pipelines.parameters import resolve
+from pipelines.parameters import ParameterError, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from pipelines.spec import Pipeline
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +61,7 @@ def plan_run(spec: Path, *, params: Mapping[str, str], state_dir: Path, region: 
     pipeline = compiled.pipeline
     usecase = local_usecase(pipeline.usecase, region=region)
     local = plan_datasets(params, usecase.data_bucket)
+    _check_paths(pipeline, {name: value for name, value in params.items() if name not in local})
     started = datetime.now(UTC)
     run_id = f"{pipeline.name}-{started:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     return Plan(
@@ -72,3 +75,15 @@ def plan_run(spec: Path, *, params: Mapping[str, str], state_dir: Path, region: 
         state_dir=state_dir,
         started=started,
     )
+
+
+def _check_paths(pipeline: Pipeline, others: Mapping[str, str]) -> None:
+    """Raise ParameterError for a dataset that is neither an S3 address nor there on this machine."""
+    for name, value in others.items():
+        param = pipeline.param(name)
+        if param and param.type == "s3uri" and "://" not in value:
+            message = (
+                f"the parameter '{name}' names {value}, and there is no such folder or file here. "
+                "Give one that exists, or an address such as s3://bucket/prefix/"
+            )
+            raise ParameterError(message)

@@ -154,6 +154,8 @@ def test_a_missing_parameter_and_a_misspelt_one_are_usage_errors(tmp_path: Path)
     assert "dataset" in missing.err
     assert (misspelt := run(tmp_path, "--param", "datset=s3://bucket/x/")).code == 2
     assert "dataset" in misspelt.err
+    assert (absent := run(tmp_path, "--param", f"dataset={tmp_path / 'absent'}")).code == 2
+    assert "no such folder" in absent.err
     assert not (tmp_path / "state").exists()
 
 
