@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ def local_cloud(state_dir: Path, *, region: str = "us-east-1") -> Iterator[Local
         handles = [part.install(context) for part in (engine, functions, sagemaker, greengrass)]
         aws.start()
         stack.callback(aws.stop)
+        stack.callback(importlib.import_module("tasks.aws").forget)  # its clients belong to this cloud
         for handle in handles:
             stack.callback(handle.close)
         yield LocalCloud(context=context, greengrass=handles[-1])
