@@ -1,12 +1,14 @@
-"""What every part of the local cloud shares: where its state lies, which accounts exist, how it tells the time."""
+"""What every part of the local cloud shares: where its state lies, who it talks as, where events go."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ORCHESTRATOR_ACCOUNT = "123456789012"
 """Moto's default account: clients made without assuming a role act here."""

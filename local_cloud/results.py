@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Outputs = Mapping[str, Any]
@@ -22,7 +22,7 @@ def size(count: float) -> str:
     return f"{count:.1f} GB"
 
 
-def gate(figures: list[Mapping[str, Any]]) -> str:
+def gate(figures: Sequence[Mapping[str, Any]]) -> str:
     """Return the gate's figures: `recall 0.98 >= 0.9, accuracy 0.97 >= 0.9`."""
     return ", ".join(
         f"{row['metric']} {row['value']:.3f} {row['op']} {row['threshold']:g}" for row in figures
