@@ -25,7 +25,7 @@ def quantize(source: Path, target: Path, signature: Signature, images: Iterable[
     """Write an INT8 copy: weights per channel, activations by the ranges that the images show."""
     logging.getLogger().setLevel(logging.ERROR)  # the library warns about its own default every time
     prepared = target.with_name("prepared.onnx")
-    quant_pre_process(str(source), str(prepared))
+    quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
     quantize_static(
         str(prepared),
         str(target),
