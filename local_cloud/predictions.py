@@ -28,6 +28,7 @@ class Trial:
     """How a device did on the images held back from training."""
 
     url: str
+    engine: str
     images: int
     correct: int
     wrong: tuple[str, ...]
@@ -38,29 +39,39 @@ class Trial:
         return self.correct / self.images
 
 
-def read_endpoint(device_root: Path) -> str:
-    """Return the base URL of the LocalServer that runs on a device."""
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """Where a device's LocalServer answers, and what serves its models: Triton, or the stated fallback."""
+
+    url: str
+    engine: str
+
+
+def read_endpoint(device_root: Path) -> Endpoint:
+    """Return the endpoint that the LocalServer on a device has written down; OSError when there is none."""
     path = device_root / "work" / SERVER / "endpoint.json"
-    url: str = json.loads(path.read_text(encoding="utf-8"))["url"]
-    return url
+    document = json.loads(path.read_text(encoding="utf-8"))
+    return Endpoint(url=document["url"], engine=document["engine"])
 
 
 def predict_held_out(
-    context: Context, account: str, manifest: Mapping[str, Any], *, device_url: str, model: str
+    context: Context, account: str, manifest: Mapping[str, Any], *, endpoint: Endpoint, model: str
 ) -> Trial | None:
     """Send each image of the manifest's test split to the device; None when the split holds no images."""
     split = manifest["facts"]["splits"].get("test")
     if not split or not split["count"]:
         return None
     s3 = context.client("s3", account)
-    url = f"{device_url}/predict?model={quote(model)}"
+    url = f"{endpoint.url}/predict?model={quote(model)}"
     wrong, images = [], 0
     for line in _read_lines(s3, split["uri"]):
         images += 1
         answer = _predict(url, _read(s3, line["source-ref"]))
         if answer["index"] != line["anomaly-label"]:
             wrong.append(line["source-ref"])
-    return Trial(url=url, images=images, correct=images - len(wrong), wrong=tuple(wrong))
+    return Trial(
+        url=url, engine=endpoint.engine, images=images, correct=images - len(wrong), wrong=tuple(wrong)
+    )
 
 
 def _predict(url: str, image: bytes) -> dict[str, Any]:

@@ -77,6 +77,7 @@ class Record:
             return None
         return {
             "url": trial.url,
+            "engine": trial.engine,
             "images": trial.images,
             "correct": trial.correct,
             "accuracy": round(trial.accuracy, 4),
@@ -131,4 +132,4 @@ def _components(components: Mapping[str, Mapping[str, str]]) -> str:
 
 def _trial(trial: Trial) -> str:
     share = f"{trial.correct} of {trial.images} held-back images right ({trial.accuracy:.3f})"
-    return f"{share} through {trial.url}"
+    return f"{share} through {trial.url}, served by {trial.engine}"

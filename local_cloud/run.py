@@ -144,7 +144,7 @@ class LocalRun:
                 self.cloud.context,
                 self.plan.usecase.account,
                 manifest,
-                device_url=predictions.read_endpoint(self.cloud.greengrass.devices[0].root),
+                endpoint=predictions.read_endpoint(self.cloud.greengrass.devices[0].root),
                 model=record.pipeline,
             )
         except (predictions.PredictionError, OSError) as error:

@@ -44,7 +44,13 @@ def _record(folder: Path) -> Record:
                 "components": {"com.example.x": {"version": "1.0.0", "state": "RUNNING"}},
             }
         },
-        trial=Trial(url="http://127.0.0.1:1/predict", images=4, correct=3, wrong=("s3://b/1.png",)),
+        trial=Trial(
+            url="http://127.0.0.1:1/predict",
+            engine="triton 2.51.0",
+            images=4,
+            correct=3,
+            wrong=("s3://b/1.png",),
+        ),
     )
 
 
@@ -81,6 +87,7 @@ def test_the_summary_names_gate_device_predictions_and_places(tmp_path: Path) ->
         "recall 1.000 >= 0.9",
         "line-3 HEALTHY: com.example.x 1.0.0 RUNNING",
         "3 of 4 held-back images",
+        "served by triton 2.51.0",
         "run.json",
     ):
         assert part in text
