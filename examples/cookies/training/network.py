@@ -31,10 +31,10 @@ class BlockShape:
 SHAPES = (
     BlockShape(channels=16, kernel=7, stride=4),
     BlockShape(channels=32, kernel=3, stride=2),
-    BlockShape(channels=64, kernel=3, stride=2),
-    BlockShape(channels=64, kernel=3, stride=1),
-    BlockShape(channels=64, kernel=3, stride=1),
-    BlockShape(channels=64, kernel=3, stride=1),
+    BlockShape(channels=48, kernel=3, stride=2),
+    BlockShape(channels=48, kernel=3, stride=1),
+    BlockShape(channels=48, kernel=3, stride=1),
+    BlockShape(channels=48, kernel=3, stride=1),
 )
 """The default classifier: cheap wide steps first, then depth, so that a spot sees half of the picture."""
 

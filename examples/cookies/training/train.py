@@ -13,6 +13,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import blas  # noqa: F401 - has to come before NumPy
+
+# isort: split
 import numpy as np
 from dataset import DatasetError, Split, check_classes, load_split
 from export import ExportError, check_model, write_model

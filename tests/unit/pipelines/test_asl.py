@@ -47,7 +47,7 @@ def test_a_job_ends_within_what_sagemaker_allows() -> None:
     [
         ("examples/cookies/pipeline.yaml", "examples/cookies/pipeline.yaml:5"),
         ("a\\b.yaml", "a/b.yaml:5"),
-        ("/home/x/b.yaml", "b.yaml:5"),
+        ("/specs/x/b.yaml", "b.yaml:5"),
         ("C:\\x\\b.yaml", "b.yaml:5"),
         ("${x}{% y %}.yaml", "__x___ y __.yaml:5"),
     ],

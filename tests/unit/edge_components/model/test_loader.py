@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 ENVIRONMENT = {
     "EDGEPIPE_ARTIFACT": "/artifact",
-    "EDGEPIPE_SERVER_WORK": "/work",
+    "EDGEPIPE_SERVER_WORK": "/srv/work",
     "EDGEPIPE_MODEL": "m",
     "EDGEPIPE_MODEL_VERSION": "1.0.0",
 }
@@ -22,7 +22,7 @@ ENVIRONMENT = {
 def test_reads_the_environment() -> None:
     order = loader.parse_order(ENVIRONMENT)
     assert order.source == Path("/artifact/models")
-    assert order.endpoint == Path("/work/endpoint.json")
+    assert order.endpoint == Path("/srv/work/endpoint.json")
 
 
 def test_lists_what_the_recipe_forgot() -> None:
