@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -65,4 +64,5 @@ def _load(path: Path, signature: Signature) -> npt.NDArray[Any]:
 
 
 def _key(uri: str) -> str:
-    return unquote(urlsplit(uri.replace("#", "%23").replace("?", "%3F")).path).lstrip("/")
+    """Return an address's key as it stands: S3 keys may hold what a URL would escape."""
+    return uri.removeprefix("s3://").partition("/")[2]

@@ -49,12 +49,6 @@ def test_the_example_keeps_its_promise(tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_it_keeps_it_on_other_drawings(tmp_path: Path, seed: int) -> None:
-    expect_promise(run_example(tmp_path, draw(tmp_path / "cookies", seed=seed)), images=60)
-
-
-@pytest.mark.soak
 @pytest.mark.skipif(not PHOTOGRAPHS.is_dir(), reason="the photographs are not beside this checkout")
 def test_the_same_command_takes_real_photographs(tmp_path: Path) -> None:
     for name in ("normal", "anomaly"):

@@ -84,7 +84,7 @@ def draw(inputs: Path, split: str, count: int) -> None:
     rows = []
     for number in range(count):
         label = number % 2
-        key = f"set/{split}-{number}.png"
+        key = f"set/{split} #%20{number}.png"
         path = inputs / split / key
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (20 + number, 24), (40, 40, 40) if label else (220, 220, 220)).save(path)
@@ -163,10 +163,12 @@ def test_a_failure_is_one_line_and_the_jobs_exit_message(tmp_path: Path) -> None
 
 def test_a_broken_image_is_named(tmp_path: Path) -> None:
     base = job(tmp_path)
-    (tmp_path / "processing" / "input" / "validation" / "set" / "validation-3.png").write_bytes(b"no image")
+    (tmp_path / "processing" / "input" / "validation" / "set" / "validation #%203.png").write_bytes(
+        b"no image"
+    )
     done = run(base, NATIVE)
     assert done.returncode == 1
-    assert "validation-3.png cannot be read" in done.stderr
+    assert "validation #%203.png cannot be read" in done.stderr
 
 
 BROKEN: list[tuple[dict[str, Any], str]] = [({"classes": 3}, r"\[N,2\]")]
