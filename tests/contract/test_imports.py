@@ -41,7 +41,7 @@ TABLE = (
     Row(
         path="pipelines",
         ours=frozenset({"pipelines"}),
-        third_party=frozenset({"yaml", "jsonschema"}),
+        third_party=frozenset({"yaml"}),
         late=frozenset({"botocore"}),
     ),
     Row(path="local_cloud", ours=frozenset({"local_cloud", "pipelines"}), third_party=LOCAL, by_name=True),
