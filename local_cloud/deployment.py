@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.assets import read_asset
-
 from local_cloud.context import ORCHESTRATOR_ACCOUNT, Context
 from local_cloud.datasets import upload
 from local_cloud.platform import provision, publish_local_server
+from pipelines.assets import read_asset
 from pipelines.definition import substitute
 
 if TYPE_CHECKING:
