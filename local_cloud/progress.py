@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
@@ -108,8 +107,3 @@ def render_step(step: Step, now: datetime) -> str:
     """Return one line: step, status, elapsed seconds, what it produced."""
     produced = results.describe(step.kind, step.outputs) if step.status == "SUCCEEDED" else ""
     return f"  {step.id:<12} {step.status:<10} {step.seconds(now):>6.1f} s  {produced}".rstrip()
-
-
-def pause() -> None:
-    """Wait between two looks at a running execution."""
-    time.sleep(0.1)

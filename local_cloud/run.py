@@ -5,28 +5,28 @@ from __future__ import annotations
 import gc
 import json
 import re
-import signal
 import sys
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from local_cloud import predictions
+from local_cloud import interrupts, predictions
 from local_cloud.cloud import LocalCloud, local_cloud
 from local_cloud.context import ORCHESTRATOR_ACCOUNT
 from local_cloud.deployment import DeployedPipeline, deploy
 from local_cloud.plan import Plan, plan_run
-from local_cloud.progress import Terminal, pause, read_steps
+from local_cloud.progress import Terminal, read_steps
 from local_cloud.record import Failure, Record, render_summary, write_artifacts, write_record
 from local_cloud.rules import rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 EXIT_CODES = {"SUCCEEDED": 0, "ABORTED": 130}
 EXIT_FAILED = 1
+INTERRUPTED = "stopped by the person who ran it"
+LOOK_SECONDS = 0.1
 CLOUD_LOG = re.compile(r"log: (/aws/[^\s)]+)")
 
 
@@ -46,12 +46,13 @@ def run_spec(
     plan = plan_run(spec, params=params, state_dir=state_dir)
     terminal = Terminal(sys.stderr, live=sys.stderr.isatty())
     terminal.print(plan.run_id)
-    with _interruptible(), local_cloud(state_dir) as cloud, rules(cloud.context):
+    with interrupts.raised(), local_cloud(state_dir) as cloud:
         record = LocalRun(cloud=cloud, plan=plan, terminal=terminal).execute()
         _report(record, output, terminal)
         if serve and record.status == "SUCCEEDED":
             terminal.print("the device answers until you press Ctrl-C")
-            _wait_for_interrupt()
+            with interrupts.noted() as stop:
+                stop.wait()
     gc.freeze()  # the interpreter's last collection would walk all service models: more than a second
     return EXIT_CODES.get(record.status, EXIT_FAILED)
 
@@ -69,7 +70,9 @@ class LocalRun:
         self.plan.folder.mkdir(parents=True)
         pipeline = deploy(self.cloud, self.plan)
         (self.plan.folder / "definition.json").write_text(pipeline.definition, encoding="utf-8")
-        record = self._follow(pipeline)
+        with rules(self.cloud.context):
+            record = self._follow(pipeline)
+        write_record(record)
         if record.status == "SUCCEEDED":
             record = self._try_device(record)
         self._keep(record)
@@ -86,15 +89,12 @@ class LocalRun:
         arn = started["executionArn"]
         record = self._look(states, arn)
         write_record(record)
-        while record.status == "RUNNING":
-            try:
-                pause()
-            except KeyboardInterrupt:
-                states.stop_execution(
-                    executionArn=arn, error="Interrupted", cause="stopped by the person who ran it"
-                )
-            record = self._look(states, arn)
-            self.terminal.show(record.steps, record.now)
+        with interrupts.noted() as stop:
+            while record.status == "RUNNING":
+                if stop.wait(LOOK_SECONDS):
+                    states.stop_execution(executionArn=arn, error="Interrupted", cause=INTERRUPTED)
+                record = self._look(states, arn)
+                self.terminal.show(record.steps, record.now)
         return record
 
     def _look(self, states: Any, arn: str) -> Record:  # noqa: ANN401 - a boto3 client
@@ -188,24 +188,3 @@ def _report(record: Record, output: str, terminal: Terminal) -> None:
         print(summary, flush=True)
     if record.failure:
         terminal.print(record.failure.render())
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Treat SIGTERM as Ctrl-C, so that a stopped CI job leaves no process behind either."""
-    before: Any = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _interrupt(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt
-
-
-def _wait_for_interrupt(sleep: Callable[[], object] = signal.pause) -> None:
-    try:
-        sleep()
-    except KeyboardInterrupt:
-        return
