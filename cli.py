@@ -96,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_compile(verbs)
     _add_graph(verbs)
     _add_run(verbs)
+    _add_explain(verbs)
     return parser
 
 
@@ -116,9 +117,9 @@ def _add_validate(verbs: _Verbs) -> None:
     parser.add_argument(
         "--format",
         "--output",
-        choices=("text", "json"),
+        choices=("text", "json", "github", "sarif"),
         default="text",
-        help="text goes to stderr, json to stdout (default: text)",
+        help="text goes to stderr, the others to stdout (default: text)",
     )
 
 
@@ -157,6 +158,14 @@ def _add_run(verbs: _Verbs) -> None:
     parser.add_argument("--serve", action="store_true", help="keep the device answering until Ctrl-C")
 
 
+def _add_explain(verbs: _Verbs) -> None:
+    words = "say what a diagnostic means, with a bad and a good example"
+    parser = verbs.add_parser("explain", help=words, description=f"S{words[1:]}.", allow_abbrev=False)
+    parser.add_argument("code", metavar="CODE", nargs="?", help="such as P020; left out, all are listed")
+    parser.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
+    parser.set_defaults(verb=_explain)
+
+
 def _validate(args: argparse.Namespace) -> int:
     from pipelines.diagnostics import SpecError, render
 
@@ -167,11 +176,29 @@ def _validate(args: argparse.Namespace) -> int:
             raise
         print(render(error.diagnostics, path=error.path, text=error.text, form=args.format))
         return SPEC_INVALID
-    if args.format == "json":
-        print("[]")
-    else:
+    if args.format in ("text", "github"):
         count = len(compiled.pipeline.steps)
         _say(f"{args.spec}: {count} step{'s' if count > 1 else ''}, no mistakes")
+    else:
+        print(render((), path=args.spec.as_posix(), text="", form=args.format))
+    return OK
+
+
+def _explain(args: argparse.Namespace) -> int:
+    from pipelines import explanation
+
+    wanted = [args.code] if args.code else explanation.codes()
+    try:
+        pages = [explanation.read(code) for code in wanted]
+    except explanation.UnknownCodeError as error:
+        raise UsageError(str(error)) from error
+    if args.output == "json":
+        import json
+
+        found = [page.as_json() for page in pages]
+        print(json.dumps(found[0] if args.code else found, indent=2, ensure_ascii=False))
+    else:
+        sys.stdout.write(explanation.render(pages[0]) if args.code else explanation.render_list())
     return OK
 
 

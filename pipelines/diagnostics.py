@@ -110,6 +110,23 @@ def _json_item(item: Diagnostic, path: str) -> dict[str, object]:
     }
 
 
+def _render_github(diagnostics: Sequence[Diagnostic], path: str, _text: str) -> str:
+    from pipelines import github
+
+    return github.render(diagnostics, path)
+
+
+def _render_sarif(diagnostics: Sequence[Diagnostic], path: str, _text: str) -> str:
+    from pipelines import sarif
+
+    return sarif.render(diagnostics, path)
+
+
 Renderer = Callable[[Sequence[Diagnostic], str, str], str]
-RENDERERS: Mapping[str, Renderer] = {"text": _render_text, "json": _render_json}
+RENDERERS: Mapping[str, Renderer] = {
+    "text": _render_text,
+    "json": _render_json,
+    "github": _render_github,
+    "sarif": _render_sarif,
+}
 """The forms that `edgepipe validate --format` offers."""
