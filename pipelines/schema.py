@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import posixpath
 import re
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,14 @@ def _resolve(schema: Schema, name: str) -> Schema:
     if "$ref" not in schema:
         return resolved
     target, _, pointer = schema["$ref"].partition("#")
-    other = _beside(name, target) if target else name
-    return {**_resolve(_point(_read(other), pointer), other), **resolved}
+    other = posixpath.normpath(posixpath.join(posixpath.dirname(name), target)) if target else name
+    return {**_resolve_part(other, pointer), **resolved}
+
+
+@functools.cache
+def _resolve_part(name: str, pointer: str) -> Schema:
+    """Resolve what a reference points to once: the same few parts stand in every kind's schema."""
+    return _resolve(_point(_read(name), pointer), name)
 
 
 def _resolve_value(value: Any, name: str) -> Any:  # noqa: ANN401 - a schema holds any JSON
@@ -42,10 +49,6 @@ def _resolve_value(value: Any, name: str) -> Any:  # noqa: ANN401 - a schema hol
     if isinstance(value, list):
         return [_resolve_value(item, name) for item in value]
     return value
-
-
-def _beside(name: str, target: str) -> str:
-    return (FOLDER / name).parent.joinpath(target).resolve().relative_to(FOLDER).as_posix()
 
 
 def _point(document: Schema, pointer: str) -> Schema:
