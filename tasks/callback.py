@@ -1,6 +1,6 @@
 """Carries out the callback protocol's decisions: for handlers that start a job, the sweeper and events alike.
 
-A kind that waits is a module with `describe(job)`, `outcome(detail, job)` and `stop(job)`: see `Waiting`.
+A kind that waits is a module with `describe`, `outcome` and `stop`: see `Waiting`.
 """
 
 from __future__ import annotations
@@ -46,12 +46,24 @@ ACTIONS = (
 
 JOB_ACTIONS = (
     "greengrass:CancelDeployment",
+    "greengrass:CreateDeployment",
+    "greengrass:GetCoreDevice",
     "greengrass:GetDeployment",
     "greengrass:ListDeployments",
     "greengrass:ListEffectiveDeployments",
+    "greengrass:ListInstalledComponents",
+    "greengrass:TagResource",
+    # A failed wave is taken back by deployments, which act on IoT jobs and shadows in the caller's name.
     "iot:CancelJob",
+    "iot:CreateJob",
+    "iot:DeleteThingShadow",
     "iot:DescribeJob",
+    "iot:DescribeThing",
+    "iot:DescribeThingGroup",
+    "iot:GetThingShadow",
     "iot:ListThingsInThingGroup",
+    "iot:UpdateJob",
+    "iot:UpdateThingShadow",
     "s3:GetObject",
     "s3:ListBucket",
     "s3:PutObject",
@@ -102,8 +114,11 @@ class Work:
 class Waiting(Protocol):
     """What the module of a waiting kind offers."""
 
-    def describe(self, job: Job) -> Description | None:
-        """Ask the services about the job, and for an ended one fetch what judging needs; None for no job."""
+    def describe(self, job: Job, now: int) -> Description | None:
+        """Ask the services about the job, and for an ended one fetch what judging needs; None for no job.
+
+        `now` is in seconds since the epoch: what a job waits for may be a time.
+        """
 
     def outcome(self, detail: Detail, job: Job) -> Output:
         """Return the step's output; raises the TaskError that the step ends with. Pure."""
@@ -164,7 +179,7 @@ def settle(job: Job, desk: Desk, *, run_alive: bool = True) -> None:
 def observe(job: Job, desk: Desk) -> Seen:
     """Return how the job stands; an ended one comes with its answer."""
     kind = desk.kind(job.kind)
-    description = kind.describe(job)
+    description = kind.describe(job, int(desk.clock()))
     if description is None:
         return Absent()
     return Ended(answer=_judge(kind, description.detail, job)) if description.ended else Running()
