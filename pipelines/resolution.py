@@ -107,7 +107,8 @@ def _resolve_artifact(rest: list[str]) -> str | Unknown:
 
 
 def _no_fields(ref: Ref) -> Unknown:
-    return Unknown(message=f"'{'.'.join(ref.path[:2])}' has no fields")
+    name = ".".join(ref.path[:2])
+    return Unknown(message=f"'{name}' has no fields", hint=f"Write ${{{{ {name} }}}}.")
 
 
 def _unknown(word: str, known: Iterable[str], what: str) -> Unknown:

@@ -30,7 +30,7 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
             yield Diagnostic(code=CODE, message=message, span=param.span)
         if param.minimum is not None and param.maximum is not None and param.minimum > param.maximum:
             message = f"the minimum of '{param.name}' is greater than its maximum"
-            yield Diagnostic(code=CODE, message=message, span=param.span)
+            yield Diagnostic(code=CODE, message=message, span=param.span, hint="Swap them.")
 
 
 def _problem(param: Param) -> str | None:
