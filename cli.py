@@ -1,7 +1,8 @@
 """The command line: each verb imports its own module when it is called.
 
 Data goes to stdout, words to stderr. Exit codes: 0 done, 1 the run or its gate failed, 2 wrong usage, 3 the
-spec has mistakes, 5 something is missing on this machine, 70 a bug in edgepipe, 130 interrupted.
+spec has mistakes, 4 `plan` found changes, 5 something is missing on this machine, 70 a bug in edgepipe, 130
+interrupted.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     _Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-OK, FAILED, USAGE, SPEC_INVALID, ENVIRONMENT, BUG, INTERRUPTED = 0, 1, 2, 3, 5, 70, 130
+OK, FAILED, USAGE, SPEC_INVALID, CHANGES, ENVIRONMENT, BUG, INTERRUPTED = 0, 1, 2, 3, 4, 5, 70, 130
 
 _MACHINE_FAULTS = frozenset(
     {errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EMFILE, errno.ENFILE}
@@ -97,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_graph(verbs)
     _add_run(verbs)
     _add_explain(verbs)
+    _add_plan(verbs)
     return parser
 
 
@@ -155,6 +157,10 @@ def _add_run(verbs: _Verbs) -> None:
     parser.add_argument(
         "--output", choices=("text", "json"), default="text", help="json prints the run's record to stdout"
     )
+    for verb in ("approve", "reject"):
+        parser.add_argument(
+            f"--{verb}", metavar="STEP", action="append", default=[], help=f"{verb} a step that would ask"
+        )
     parser.add_argument("--serve", action="store_true", help="keep the device answering until Ctrl-C")
 
 
@@ -164,6 +170,20 @@ def _add_explain(verbs: _Verbs) -> None:
     parser.add_argument("code", metavar="CODE", nargs="?", help="such as P020; left out, all are listed")
     parser.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
     parser.set_defaults(verb=_explain)
+
+
+def _add_plan(verbs: _Verbs) -> None:
+    parser = _add_verb(verbs, "plan", _plan, "show what a spec would change, and what a run would cost")
+    parser.add_argument("--against", metavar="FILE", help="another spec, or what `compile` wrote")
+    parser.add_argument(
+        "--minutes",
+        metavar="STEP=MINUTES",
+        action="append",
+        default=[],
+        help="how long the jobs of a step or kind take, for the cost",
+    )
+    parser.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
+    _add_verb(verbs, "policy", _policy, "print the IAM policies that a spec needs")
 
 
 def _validate(args: argparse.Namespace) -> int:
@@ -215,14 +235,41 @@ def _graph(args: argparse.Namespace) -> int:
     return OK
 
 
+def _plan(args: argparse.Namespace) -> int:
+    from pipelines import cost, definition, plan
+
+    if args.against == "deployed":
+        message = "this edgepipe cannot read what is deployed on AWS; compare with a file: --against FILE"
+        raise EnvironmentLacksError(message)
+    try:
+        new = plan.read_version(_readable(args.spec))
+        old = plan.read_version(_readable(Path(args.against))) if args.against else None
+        made = plan.make(new, old, against=args.against or "", minutes=cost.read_minutes(args.minutes))
+    except (cost.MinutesError, definition.DefinitionError) as error:
+        raise UsageError(str(error)) from error
+    sys.stdout.write(plan.render(made, args.output))
+    return CHANGES if made.changed else OK
+
+
+def _policy(args: argparse.Namespace) -> int:
+    from pipelines import machine, policies
+
+    sys.stdout.write(policies.render(policies.derive(machine.parse(_load(args.spec).definition))))
+    return OK
+
+
 def _run(args: argparse.Namespace) -> int:
     params = dict(args.params)
     if len(params) < len(args.params):
         message = "a parameter is given twice"
         raise UsageError(message)
-    _check_readable(args.spec)
+    if both := set(args.approve) & set(args.reject):
+        message = f"--approve and --reject both name {', '.join(sorted(both))}"
+        raise UsageError(message)
+    answers = {**dict.fromkeys(args.approve, True), **dict.fromkeys(args.reject, False)}
+    _readable(args.spec)
     try:
-        from local_cloud.run import run_spec
+        from local_cloud.run import UnavailableError, run_spec
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] in _OURS:
             raise
@@ -230,23 +277,35 @@ def _run(args: argparse.Namespace) -> int:
             f"'run' needs {error.name}, which is not installed. Install it: pip install 'edgepipe[local]'"
         )
         raise EnvironmentLacksError(message) from error
-    return run_spec(args.spec, params=params, state_dir=args.state_dir, output=args.output, serve=args.serve)
+    try:
+        return run_spec(
+            args.spec,
+            params=params,
+            state_dir=args.state_dir,
+            output=args.output,
+            serve=args.serve,
+            answers=answers,
+        )
+    except UnavailableError as error:
+        raise EnvironmentLacksError(str(error)) from error
 
 
 def _load(spec: Path) -> Compiled:
     from pipelines import assets
     from pipelines.compiler import compile_text
 
-    _check_readable(spec)
-    return compile_text(assets.read_spec(spec), path=spec.as_posix(), exists=assets.exists_beside(spec))
+    text = assets.read_spec(_readable(spec))
+    return compile_text(text, path=spec.as_posix(), exists=assets.exists_beside(spec))
 
 
-def _check_readable(spec: Path) -> None:
+def _readable(spec: Path) -> Path:
+    """Return the path of a file that can be read. Raises UsageError."""
     try:
         spec.open("rb").close()
     except OSError as error:
         message = f"cannot read {spec}: {error.strerror}"
         raise UsageError(message) from error
+    return spec
 
 
 def _emit(text: str, output: Path | None) -> None:

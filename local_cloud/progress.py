@@ -84,6 +84,8 @@ class Terminal:
     def __init__(self, stream: TextIO, *, live: bool) -> None:
         self._stream = stream
         self._live = live
+        self.asking = False
+        """Whether a question stands on the last line, which must not be wiped."""
         self._printed: set[str] = set()
 
     def show(self, steps: Sequence[Step], now: datetime) -> None:
@@ -93,15 +95,24 @@ class Terminal:
                 self._printed.add(step.id)
                 self.print(render_step(step, now))
         running = next((step for step in steps if step.status == "RUNNING"), None)
-        if self._live and running:
+        if self._live and running and not self.asking:
             self._stream.write(f"\r\x1b[K{render_step(running, now)}")
             self._stream.flush()
 
+    def ask(self, question: str) -> None:
+        """Put a question on a line of its own and leave it open for the answer."""
+        self._stream.write(f"{self._wipe}{question}")
+        self._stream.flush()
+        self.asking = True
+
     def print(self, text: str) -> None:
         """Print a line of its own; a live line is wiped first."""
-        wipe = "\r\x1b[K" if self._live else ""
-        self._stream.write(f"{wipe}{text}\n")
+        self._stream.write(f"{self._wipe}{text}\n")
         self._stream.flush()
+
+    @property
+    def _wipe(self) -> str:
+        return "\r\x1b[K" if self._live else ""
 
 
 def render_step(step: Step, now: datetime) -> str:

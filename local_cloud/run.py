@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from local_cloud import predictions
+from local_cloud.approvals import Approvals, check_answers
 from local_cloud.cloud import LocalCloud, local_cloud
 from local_cloud.context import ORCHESTRATOR_ACCOUNT
 from local_cloud.deployment import DeployedPipeline, deploy
-from local_cloud.plan import Plan, plan_run
+from local_cloud.plan import Plan, UnavailableError, plan_run
 from local_cloud.progress import Terminal, pause, read_steps
 from local_cloud.record import Failure, Record, render_summary, write_artifacts, write_record
 from local_cloud.rules import rules
@@ -24,6 +25,8 @@ from local_cloud.rules import rules
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+__all__ = ["UnavailableError", "run_spec"]
 
 EXIT_CODES = {"SUCCEEDED": 0, "ABORTED": 130}
 EXIT_FAILED = 1
@@ -37,17 +40,26 @@ def run_spec(
     state_dir: Path,
     output: Literal["text", "json"],
     serve: bool = False,
+    answers: Mapping[str, bool] | None = None,
 ) -> int:
     """Run a spec in the local cloud and return the exit code: 0 succeeded, 1 failed, 130 interrupted.
 
     Progress goes to stderr, the summary or (`output` json) the run's record to stdout. With `serve` the
-    device keeps answering until Ctrl-C. Raises SpecError or ParameterError before anything is started.
+    device keeps answering until Ctrl-C. `answers` says yes or no to approve steps before they ask.
+    Raises SpecError, ParameterError or UnavailableError before anything is started.
     """
     plan = plan_run(spec, params=params, state_dir=state_dir)
+    check_answers(answers or {}, plan.approvals)
     terminal = Terminal(sys.stderr, live=sys.stderr.isatty())
+    approvals = Approvals(
+        answers=answers or {},
+        folder=plan.folder / "approvals",
+        terminal=terminal,
+        stdin=sys.stdin if sys.stdin and sys.stdin.isatty() else None,
+    )
     terminal.print(plan.run_id)
     with _interruptible(), local_cloud(state_dir) as cloud, rules(cloud.context):
-        record = LocalRun(cloud=cloud, plan=plan, terminal=terminal).execute()
+        record = LocalRun(cloud=cloud, plan=plan, terminal=terminal, approvals=approvals).execute()
         _report(record, output, terminal)
         if serve and record.status == "SUCCEEDED":
             terminal.print("the device answers until you press Ctrl-C")
@@ -63,6 +75,7 @@ class LocalRun:
     cloud: LocalCloud
     plan: Plan
     terminal: Terminal
+    approvals: Approvals
 
     def execute(self) -> Record:
         """Deploy the pipeline, follow one execution to its end, try the device, keep what the run made."""
@@ -89,6 +102,8 @@ class LocalRun:
         while record.status == "RUNNING":
             try:
                 pause()
+                if any(step.kind == "approve" and step.status == "RUNNING" for step in record.steps):
+                    self.approvals.look(arn)
             except KeyboardInterrupt:
                 states.stop_execution(
                     executionArn=arn, error="Interrupted", cause="stopped by the person who ran it"

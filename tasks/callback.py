@@ -77,6 +77,7 @@ JOB_ACTIONS = (
 WAITING_KINDS: Mapping[str, str] = {
     "train": "tasks.train",
     "compile": "tasks.compile",
+    "approve": "tasks.approve",
     "deploy": "tasks.deploy",
 }
 """The kinds whose steps wait for a job, and the module that judges it."""
@@ -174,6 +175,16 @@ def settle(job: Job, desk: Desk, *, run_alive: bool = True) -> None:
     for effect in protocol.decide(fresh, seen, now=int(desk.clock()), run_alive=run_alive):
         if not _perform(effect, fresh, desk):
             return
+
+
+def conclude(job: Job, detail: Detail, desk: Desk) -> bool:
+    """End a job as `detail` says, for a job that no service describes; False when it was over already."""
+    answer = _judge(desk.kind(job.kind), detail, job)
+    if not desk.jobs.mark_done(job, answer):
+        return False
+    _send(job.token, answer, desk)
+    desk.jobs.mark_sent(job)
+    return True
 
 
 def observe(job: Job, desk: Desk) -> Seen:

@@ -198,7 +198,7 @@ def test_killed_after_any_change_and_run_again_every_target_has_one_deployment(
 
 def wave(**changes: Any) -> dict[str, Any]:
     """Return an event's settings for one wave, as the definition writes them."""
-    plain = {"rate_per_minute": None, "abort_percent": None, "verify": {}, "bake_seconds": 0}
+    plain: dict[str, Any] = {"rate_per_minute": None, "abort_percent": None, "verify": {}, "bake_seconds": 0}
     return {"targets": None, "wave": {"name": "canary", "targets": ["thing/line-1"], **plain, **changes}}
 
 
