@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Protocol
 from pipelines.diagnostics import Diagnostic
 from pipelines.rules import (
     ambiguous_input,
+    aws_count,
+    aws_documented,
+    aws_size,
+    aws_value,
     component_name,
     cycle,
     injected_text,
@@ -63,6 +67,10 @@ ALL_RULES: tuple[Rule, ...] = (
     injected_text,
     missing_script,
     component_name,
+    aws_value,
+    aws_size,
+    aws_count,
+    aws_documented,
 )
 
 MAX_FINDINGS = 500

@@ -19,6 +19,13 @@ def train(extra: str) -> str:
     return MODEL.replace("{script: train.py", f"{{{extra}, script: train.py")
 
 
+LONG_LABELS = MODEL.replace("anomaly", ", ".join("x" * 60 + str(n) for n in range(5)))
+
+
+def hyperparameters(count: int) -> str:
+    return train(f"hyperparameters: {{{', '.join(f'h{n}: 1' for n in range(count))}}}")
+
+
 TABLE = [
     ("P020", LABEL, "  lable: {}\n"),
     ("P021", train("needs: [label]"), train("needs: [nobody]")),
@@ -53,6 +60,17 @@ TABLE = [
         DEPLOY.replace("NAME", "com.x"),
         DEPLOY.replace("NAME", "com.x").replace("com.example", "AWS.x"),
     ),
+    ("P070", train("instance: ml.m5.2xlarge"), train("instance: ml.m5.3xlarge")),
+    ("P070", MODEL + COMPILE, MODEL + COMPILE.replace("{", "{instance: ml.trn1.2xlarge, ")),
+    ("P071", MODEL + COMPILE, LONG_LABELS + COMPILE),
+    ("P071", LONG_LABELS, LONG_LABELS + COMPILE),
+    ("P072", hyperparameters(95), hyperparameters(96)),
+    (
+        "P073",
+        DEPLOY.replace("NAME", "com.x").replace("cookies}", "cookies, version: 1.0.999999}"),
+        DEPLOY.replace("NAME", "com.x").replace("cookies}", "cookies, version: 1.0.1000000}"),
+    ),
+    ("P073", LABEL.replace("/x/", f"/{'é' * 512}"), LABEL.replace("/x/", f"/{'é' * 512}/")),
 ]
 
 
