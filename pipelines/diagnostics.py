@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,8 +47,16 @@ class SpecError(Exception):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """Return the sentence that names the nearest known word, or None where nothing is near."""
+    near = near_miss(word, known)
+    return f"Did you mean '{near}'?" if near else None
+
+
+def near_miss(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that is nearest to a misspelt one, or None where nothing is near."""
+    import difflib  # only a spec with mistakes needs it
+
     near = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
-    return f"Did you mean '{near[0]}'?" if near else None
+    return near[0] if near else None
 
 
 def one_of(word: str, known: Iterable[str], what: str) -> str:

@@ -26,8 +26,12 @@ PARAM_TYPES = {
     "number": "number",
     "boolean": "boolean",
     "s3uri": "string",
+    "list": "array",
 }
 """A parameter's type → the JSON type of its values."""
+
+ITEM = ("item",)
+"""The entry of the list that a step's `for_each` goes through."""
 
 _ARTIFACT_FIELDS = {"type": "string", "uri": "string", "digest": "string", "facts": "object"}
 
@@ -42,6 +46,8 @@ class Unknown:
 
 def resolve(ref: Ref, pipeline: Pipeline) -> str | Unknown:
     """Return the JSON type of what a reference names, ANY where only the run knows it."""
+    if ref.path == ITEM:
+        return ANY
     if len(ref.path) < 2:
         return _unknown("", ("params", "usecase", "run", "steps"), "scopes")
     scope, name, *rest = ref.path
@@ -71,9 +77,10 @@ def _resolve_step(pipeline: Pipeline, name: str, rest: list[str]) -> str | Unkno
     if step.kind is None:
         return ANY
     if not rest:
-        outputs = ", ".join([step.kind.gives, *step.kind.reports])
+        outputs = ", ".join(step.kind.outputs)
         return Unknown(message=f"step '{name}' has several outputs", hint=f"Name one of {outputs}.")
-    return _resolve_output(step, step.kind, rest)
+    found = _resolve_output(step, step.kind, rest)
+    return "array" if step.for_each is not None and isinstance(found, str) else found
 
 
 def _resolve_output(step: Step, kind: StepKind, path: list[str]) -> str | Unknown:
@@ -81,7 +88,7 @@ def _resolve_output(step: Step, kind: StepKind, path: list[str]) -> str | Unknow
     if output in kind.reports:
         return _resolve_report(output, kind.reports[output], rest)
     if output != kind.gives:
-        return _unknown(output, [kind.gives, *kind.reports], f"outputs of step '{step.id.value}'")
+        return _unknown(output, kind.outputs, f"outputs of step '{step.id.value}'")
     if output in PER_TARGET and rest:
         target, *rest = rest
         known = step.config.get(kind.fan_out) if kind.fan_out else None
