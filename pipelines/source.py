@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 50
 MAX_NODES = 20_000
+MAX_SCALAR = 20_000
 
 _LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LESS = "Move data out of it: a spec only says what to do."
@@ -209,6 +210,8 @@ class _Reader:
 
     def _scalar(self, event: events.ScalarEvent) -> ScalarNode:
         span = self._span(event)
+        if len(event.value) > MAX_SCALAR:
+            _refuse("P004", f"this text is longer than {MAX_SCALAR:,} characters", span, _LESS)
         bad = _FORBIDDEN.search(event.value)
         if bad:
             message = f"the character U+{ord(bad[0]):04X} may not stand in a spec"

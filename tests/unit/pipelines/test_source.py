@@ -32,6 +32,7 @@ REFUSED = [
     ("alias bomb", BOMB, "P004", (6, 10)),
     ("alias chain", CHAIN, "P004", (50, 12)),
     ("too long", "a: " + "x" * 1_000_000, "P004", (1, 1)),
+    ("too long a text", "a: " + "x" * 20_001, "P004", (1, 4)),
     ("too long in bytes", "a: " + "é" * 600_000, "P004", (1, 1)),
     ("tag", "a: !!int 3", "P005", (1, 4)),
     ("own tag", "a: !Ref b", "P005", (1, 4)),
