@@ -5,8 +5,14 @@ from __future__ import annotations
 from tests.bad_specs.case import GOOD, Case, add, edit, text
 
 _HEAD = "version: 1\nname: cookies\nusecase: cookie-factory\n"
-_QUOTES = "'" + '"' * 1500 + "'"
-_MANY = ", ".join(f"k{number}: {_QUOTES}" for number in range(600))
+_QUOTED = "'" + '"' * 1200 + "'"
+_LONG = "'" + '"' * 1300 + "'"
+_VALUES = ", ".join(f"k{number}: {_QUOTED}" for number in range(90))
+_TRAIN = (
+    '{uses: train, script: a.py, framework: {name: sklearn, version: "1"}, '
+    f"hyperparameters: {{{_VALUES}}}}}"
+)
+_LARGE = GOOD[: GOOD.index("  train:")] + "".join(f"  train-{number}: {_TRAIN}\n" for number in range(8))
 
 CASES: tuple[Case, ...] = (
     edit("a kind one letter off", "  transform:", "  transfrom:", "P020 12:3"),
@@ -91,6 +97,7 @@ CASES: tuple[Case, ...] = (
         "a number where text must stand",
         "instance: ml.m5.xlarge",
         'instance: "${{ params.epochs }}"',
+        "P070 6:36",
         "P028 18:16",
     ),
     edit(
@@ -170,13 +177,24 @@ CASES: tuple[Case, ...] = (
     edit("a component's name with two dots", "{local_server:", '{"a..b":', "P036 27:18"),
     edit("a component of AWS's", "com.example.cookies", "aws.greengrass.Nucleus", "P036 24:24"),
     edit("a component of edgepipe's", "com.example.cookies", "com.edgepipe.LocalServer", "P036 24:24"),
-    edit(
-        "a definition beyond Step Functions' limit",
-        '{epochs: "${{ params.epochs }}"}',
-        f"{{{_MANY}}}",
-        "P040 1:1",
-    ),
+    text("a definition beyond Step Functions' limit", _LARGE, "P040 1:1"),
     text(
         "a new line in a name that ends well", f'{_HEAD}steps:\n  "label\\n": {{}}\n', "P013 5:3", "P020 5:3"
     ),
+    edit("an instance type one letter off", "ml.m5.xlarge", "ml.m5.xlage", "P070 18:15"),
+    edit("an instance type of EC2's", "ml.m5.xlarge", "ml.u7in-16tb.224xlarge", "P070 18:15"),
+    edit("a hyperparameter that is too long", "{epochs:", f"{{layers: {_LONG}, epochs:", "P071 19:31"),
+    edit(
+        "too many hyperparameters",
+        "{epochs:",
+        f"{{{', '.join(f'k{n}: {n}' for n in range(100))}, epochs:",
+        "P072 19:22",
+    ),
+    edit(
+        "a version with too great a number",
+        "example.cookies",
+        "example.cookies, version: 1.0.1000000",
+        "P073 24:54",
+    ),
+    edit("an address that is too long", "${{ params.dataset }}", f"s3://bucket/{'a/' * 600}", "P073 10:14"),
 )

@@ -17,6 +17,7 @@ CASES: tuple[Case, ...] = (
     text("an alias of what holds it", "a: &a [*a]\n", "P005 1:8"),
     text("an alias without an anchor", "a: *b\n", "P005 1:4"),
     edit("a spec of 10 MB", "cookies", "c" * 10_000_000, "P004 1:1"),
+    edit("a text of 20,001 characters", "anomaly]", f"{'a' * 20_001}]", "P004 11:22"),
     text("20,000 values", "a: [" + "1, " * 20_000 + "]\n", "P004 1:59996"),
     edit("a key twice", "name: cookies\n", "name: cookies\nname: cakes\n", "P003 3:1"),
     edit(

@@ -159,7 +159,7 @@ CASES: tuple[Case, ...] = (
         "epochs: 30",
         "P012 6:11",
     ),
-    edit("a parameter of an unknown type", "type: integer", "type: int", "P031 6:3", "P013 6:18"),
+    edit("a parameter of an unknown type", "type: integer", "type: int", "P013 6:18"),
     edit("a parameter whose minimum is text", "minimum: 1", "minimum: one", "P012 6:49"),
     edit("a parameter whose default is a list", "default: 30", "default: [30]", "P012 6:36"),
     text(
