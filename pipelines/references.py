@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 OPENING = "${{"
 _REFERENCE = re.compile(r"\$\{\{((?:(?!\$\{\{|\}\}).)*)\}\}", re.DOTALL)
 """Up to the next opening and no further: looking for the end of each of many openings takes for ever."""
-_PATH = re.compile(r"\s*([A-Za-z_][\w-]*(?:\.[\w-]+)+)\s*", re.ASCII)
+_PATH = re.compile(r"\s*(item|[A-Za-z_][\w-]*(?:\.[\w-]+)+)\s*", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
