@@ -83,6 +83,9 @@ class LocalRun:
         pipeline = deploy(self.cloud, self.plan)
         (self.plan.folder / "definition.json").write_text(pipeline.definition, encoding="utf-8")
         record = self._follow(pipeline)
+        if any(step.kind == "deploy" and step.begun for step in record.steps):
+            things = [device.thing for device in self.cloud.greengrass.devices]
+            record = replace(record, devices={thing: self._device(thing) for thing in things})
         if record.status == "SUCCEEDED":
             record = self._try_device(record)
         self._keep(record)
@@ -145,13 +148,18 @@ class LocalRun:
         return CLOUD_LOG.sub(lambda match: f"log: {self.plan.state_dir}/logs{match[1]}.log", message)
 
     def _try_device(self, record: Record) -> Record:
-        """Note each device's components and ask the first one about the images held back from training."""
-        things = [device.thing for device in self.cloud.greengrass.devices]
-        record = replace(record, devices={thing: self._device(thing) for thing in things})
-        manifest = next(
-            (step.outputs["manifest"] for step in record.steps if "manifest" in step.outputs), None
+        """Ask a device that serves models about the images held back from training."""
+        manifests = [step.outputs.get("manifest") for step in record.steps]
+        manifest = next((each for each in manifests if isinstance(each, dict)), None)
+        serving = next(
+            (
+                device
+                for device in self.cloud.greengrass.devices
+                if predictions.SERVER in record.devices.get(device.thing, {}).get("components", {})
+            ),
+            None,
         )
-        if not things or not manifest:
+        if not serving or not manifest:
             return record
         self.terminal.print("asking the device about images that training never saw")
         try:
@@ -159,7 +167,7 @@ class LocalRun:
                 self.cloud.context,
                 self.plan.usecase.account,
                 manifest,
-                device_url=predictions.read_endpoint(self.cloud.greengrass.devices[0].root),
+                device_url=predictions.read_endpoint(serving.root),
                 model=record.pipeline,
             )
         except (predictions.PredictionError, OSError) as error:
