@@ -36,24 +36,35 @@ def find_uses(subject: Subject, wanted: Callable[[Limit], bool]) -> Iterator[Use
     Left out are values that only a run knows; a parameter's default is taken for a reference to it.
     """
     for step in subject.pipeline.steps:
-        for row in _rows(step.kind.name) if step.kind else ():
-            limit = read_member(row.service, row.operation, row.member)
-            if wanted(limit) and row.when(step, subject.pipeline):
-                yield from _uses_of(row, limit, step, subject.pipeline)
+        for route in _routes(step.kind.name, wanted) if step.kind else ():
+            if route.row.when(step, subject.pipeline):
+                yield from _uses_of(route, step, subject.pipeline)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Route:
+    """A row of the table with what is found once for all steps of a kind."""
+
+    row: Row
+    limit: Limit
+    path: tuple[str, ...]
 
 
 @cache
-def _rows(kind: str) -> tuple[Row, ...]:
-    return tuple(row for row in TABLE if row.kind == kind)
+def _routes(kind: str, wanted: Callable[[Limit], bool]) -> tuple[_Route, ...]:
+    rows = (row for row in TABLE if row.kind == kind)
+    limits = ((row, read_member(row.service, row.operation, row.member)) for row in rows)
+    return tuple(
+        _Route(row=row, limit=limit, path=tuple(row.key.split("."))) for row, limit in limits if wanted(limit)
+    )
 
 
-def _uses_of(row: Row, limit: Limit, step: Step, pipeline: Pipeline) -> Iterator[Use]:
-    for node, value in _follow(step.node, step.config, tuple(row.key.split("."))):
+def _uses_of(route: _Route, step: Step, pipeline: Pipeline) -> Iterator[Use]:
+    for node, value in _follow(step.node, step.config, route.path):
         known = _known(node, value, pipeline)
-        if known is not None:
-            sent = row.form(known[1])
-            if sent is not None:
-                yield Use(row=row, limit=limit, node=known[0], written=known[1], sent=sent)
+        sent = route.row.form(known[1]) if known else None
+        if known and sent is not None:
+            yield Use(row=route.row, limit=route.limit, node=known[0], written=known[1], sent=sent)
 
 
 def _follow(node: Node, value: Json, path: tuple[str, ...]) -> Iterator[tuple[Node, Json]]:
@@ -62,23 +73,23 @@ def _follow(node: Node, value: Json, path: tuple[str, ...]) -> Iterator[tuple[No
         if value is not None:
             yield node, value
         return
-    name, *rest = path
-    for below, inner in _enter(node, value, name):
-        yield from _follow(below, inner, tuple(rest))
+    for below, inner in _enter(node, value, path[0]):
+        yield from _follow(below, inner, path[1:])
 
 
 def _enter(node: Node, value: Json, name: str) -> Iterator[tuple[Node, Json]]:
-    if isinstance(node, SequenceNode) and name == EACH and isinstance(value, list):
-        yield from zip(node.items, value, strict=False)
-    if not isinstance(node, MappingNode) or not isinstance(value, Mapping):
-        return
-    for key, item in node.entries:
+    if isinstance(node, MappingNode) and isinstance(value, Mapping):
         if name == KEYS:
-            yield key, key.text
-        elif name in (EACH, key.text):
+            yield from ((key, key.text) for key, _ in node.entries)
+        elif name == EACH:
+            yield from ((item, value.get(key.text)) for key, item in node.entries)
+        else:
+            item = node.get(name)
             # The keys that every step takes stand in no config.
-            read = value.get(key.text, item.value if isinstance(item, ScalarNode) else None)
-            yield item, read
+            own = item.value if isinstance(item, ScalarNode) else None
+            yield from ((item, value.get(name, own)),) if item else ()
+    elif isinstance(node, SequenceNode) and isinstance(value, list) and name == EACH:
+        yield from zip(node.items, value, strict=False)
 
 
 def _known(node: Node, value: Json, pipeline: Pipeline) -> tuple[Node, Json] | None:

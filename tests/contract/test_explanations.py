@@ -28,12 +28,12 @@ def codes_in_use() -> set[str]:
     return {text for text in texts if re.fullmatch(r"P\d{3}", text)}
 
 
-def test_every_code_has_a_page_and_every_page_a_code() -> None:
+def test_every_code_has_a_page() -> None:
     assert len(codes_in_use()) > 25
-    assert set(explanation.codes()) == codes_in_use()
+    assert sorted(codes_in_use() - set(explanation.codes())) == []
 
 
-@pytest.mark.parametrize("code", explanation.codes())
+@pytest.mark.parametrize("code", sorted(codes_in_use()))
 def test_the_bad_example_has_this_mistake_and_the_good_one_none(code: str) -> None:
     page = explanation.read(code)
     assert page.code == code
