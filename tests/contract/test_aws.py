@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipelines import graph, source, spec
+from pipelines import graph, schema, source, spec
 from pipelines.aws import extract
 from pipelines.aws.judgement import check_request
-from pipelines.aws.limits import FILE, read_shape, read_version
-from pipelines.aws.members import NEO_DEVICES, NEO_PLATFORMS
+from pipelines.aws.limits import FILE, read_member, read_shape, read_version
+from pipelines.aws.members import EACH, KEYS, NEO_DEVICES, NEO_PLATFORMS, NOUNS, TABLE, Row
 from pipelines.aws.patterns import translate
 from pipelines.aws.uses import Use, find_uses
 from pipelines.configs import Origin
@@ -26,6 +26,8 @@ from tasks.event import parse_event
 from tests.unit.tasks.fakes import RESULTS, RUN_ARN, Cloud, artifact, payload
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pipelines.spec import Pipeline, Step
 
 WHOLE = json.loads(FILE.read_text(encoding="utf-8"))
@@ -67,6 +69,28 @@ def test_only_these_patterns_cannot_be_checked() -> None:
     }
     # Its ranges are surrogates, which Python's text has none of; no handler sends an Athena catalog.
     assert unread == {"sagemaker.AthenaCatalog"}
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.kind}.{row.key}-{row.member}")
+def test_every_row_leads_from_a_key_to_a_member(row: Row) -> None:
+    assert read_member(row.service, row.operation, row.member).type != "structure"
+    assert row.operation in NOUNS
+    assert _has_key(schema.load(f"steps/{row.kind}.schema.json"), row.key.split("."))
+
+
+def _has_key(rule: Mapping[str, Any], path: list[str]) -> bool:
+    if not path:
+        return True
+    name, *rest = path
+    forms = rule.get("anyOf", [rule])
+    below = [form[key] for form in forms for key in ("additionalProperties", "items") if form.get(key)]
+    if name == KEYS:
+        return bool(below)
+    if name == EACH:
+        return any(_has_key(each, rest) for each in below)
+    return any(
+        _has_key(form["properties"][name], rest) for form in forms if name in form.get("properties", {})
+    )
 
 
 def test_neo_knows_our_devices() -> None:
