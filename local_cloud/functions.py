@@ -263,6 +263,7 @@ class Functions:
         for thread in self.workers.alive():
             kill(thread)
         self.workers.join(_CLOSE_SECONDS)
+        self._code.close()
         self.sandbox.close()
 
 

@@ -54,6 +54,13 @@ class OwnCode:
                 raise ModuleNotFoundError(message, name=name)
             return self._load(name, path)
 
+    def close(self) -> None:
+        """Forget the modules."""
+        with self._lock:
+            for module in self._modules.values():
+                sys.modules.pop(module.__name__, None)
+            self._modules.clear()
+
     def _load(self, name: str, path: Path) -> ModuleType:
         unique = f"edgepipe_custom_{self._digest}_{name}"
         spec = importlib.util.spec_from_file_location(unique, path)
@@ -100,6 +107,12 @@ class CodeStore:
                 unpack(zipped, folder)
                 self._codes[digest] = OwnCode(folder, digest[:16])
             return self._codes[digest]
+
+    def close(self) -> None:
+        """Forget every module; a later call imports it anew."""
+        with self._lock:
+            for code in self._codes.values():
+                code.close()
 
 
 def pack(archive: bytes, declaration: Mapping[str, Any]) -> bytes:

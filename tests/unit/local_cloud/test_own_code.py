@@ -80,6 +80,16 @@ def test_a_module_that_fails_is_not_kept(tmp_path: Path) -> None:
     assert set(sys.modules) == before
 
 
+def test_closing_forgets_the_modules(tmp_path: Path) -> None:
+    store = CodeStore(lambda: tmp_path)
+    own = store.code(pack(asset({"audit.py": "found = []"}), {}), "close" * 8)
+    first = own.import_module("audit")
+    before = set(sys.modules)
+    store.close()
+    assert before - set(sys.modules) == {first.__name__}
+    assert own.import_module("audit") is not first
+
+
 def test_a_module_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModuleNotFoundError, match="No module named 'audit'"):
         code(tmp_path, "a", {"other.py": ""}).import_module("audit")
