@@ -35,7 +35,7 @@ NOUNS: Mapping[str, str] = {
     "CreateLabelingJob": "a SageMaker labeling job",
     "CreateEndpointConfig": "a SageMaker endpoint",
     "CreateDeployment": "a Greengrass deployment",
-    "ListComponentVersions": "Greengrass",
+    "DescribeComponent": "Greengrass",
     "GetCoreDevice": "Greengrass",
     "ListThingsInThingGroup": "AWS IoT",
     "Invoke": "Lambda",
@@ -96,7 +96,7 @@ def _target_arn(value: object) -> str:
 
 
 def _component_arn(value: object) -> str:
-    return f"arn:aws:greengrass:us-east-1:123456789012:components:{value}"
+    return f"arn:aws:greengrass:us-east-1:123456789012:components:{value}:versions:1.0.0"
 
 
 def _component_name(value: str) -> str:
@@ -260,7 +260,7 @@ TABLE: tuple[Row, ...] = (
     Row(
         kind="publish",
         service="greengrassv2",
-        operation="ListComponentVersions",
+        operation="DescribeComponent",
         key="component",
         member="arn",
         what="component name",
