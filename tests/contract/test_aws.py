@@ -130,8 +130,6 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
     cloud = Cloud()
     monkeypatch.setattr(aws, "client", cloud.client)
     monkeypatch.setattr(callback, "open_desk", cloud.desk)
-    recipe = {"ComponentDependencies": {SERVER: {"VersionRequirement": ">=0.1.0 <1.0.0"}}}
-    cloud.greengrassv2.register(f"{COMPONENTS}:{NAME}", "1.0.0", json.dumps(recipe).encode())
     for name in configs.DEVICE_COMPONENTS.values():
         cloud.greengrassv2.register(f"{COMPONENTS}:{name}", "0.2.0")
     for device in ("local-device", "line-3-station-1", "line-3-station-2"):
@@ -155,6 +153,8 @@ def send(cloud: Cloud, case: str, kind: str) -> list[tuple[str, str, dict[str, A
             for target in step.config["targets"]:
                 assert compiling.handler({**event, "target": target}, None) == {}
         case "deploy":
+            recipe = {"ComponentDependencies": {SERVER: {"VersionRequirement": ">=0.1.0 <1.0.0"}}}
+            cloud.greengrassv2.register(f"{COMPONENTS}:{NAME}", "1.0.0", json.dumps(recipe).encode())
             for stage in step.config.get("waves", ()):
                 waved = {**event["config"], "wave": configs.wave(stage)}
                 assert deploying.handler({**event, "config": waved}, None) == {}
