@@ -122,7 +122,7 @@ def _parse_targets(config: Fields) -> tuple[str, ...]:
     if not all(re.fullmatch(TARGET, target) for target in targets):
         config.refuse("targets", "must be of the form thing/NAME or thinggroup/NAME")
     if not targets:
-        config.refuse("targets", "must name at least one thing or thing group")
+        config.refuse("targets", "must name one device or group, or more")
     return targets
 
 

@@ -348,7 +348,7 @@ def test_nobody_waits_past_the_deadline_for_devices_to_go_back(cloud: Cloud) -> 
     ("changes", "told"),
     [
         ({"name": "a b"}, "event.config.wave.name must match"),
-        ({"targets": []}, "event.config.wave.targets must name at least one"),
+        ({"targets": []}, "event.config.wave.targets must name one device"),
         ({"bake_seconds": -1}, "event.config.wave.bake_seconds"),
         ({"rate_per_minute": 1001}, "event.config.wave.rate_per_minute must be 1000 or less"),
         ({"abort_percent": 0}, "event.config.wave.abort_percent"),
