@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pipelines.diagnostics import RequestError
+
 from pipelines import promises
 
 MAX_BYTES = 1024 * 1024
@@ -15,30 +17,32 @@ MAX_BYTES = 1024 * 1024
 _MARKER = re.compile(r"\$\{([a-z][a-z0-9_]*)\}")
 
 
-class DefinitionError(Exception):
+class DefinitionError(RequestError):
     """A definition cannot be used; the message says why."""
 
 
 def serialise(definition: Mapping[str, Any]) -> str:
     """Write a definition as text, one line a field of a state: the same definition gives the same bytes."""
-    return "\n".join(_lines(definition, 0)) + "\n"
+    return "\n".join(_lines(definition)) + "\n"
 
 
-def _lines(value: Mapping[str, Any], depth: int, name: str = "") -> Iterator[str]:
-    """Write an object over several lines, and so the states in it; its opening brace is the first line."""
-    pad = " " * depth
+def _lines(value: Mapping[str, Any], name: str = "") -> Iterator[str]:
+    """Write an object over several lines, and so the states in it; its opening brace is the first line.
+
+    There is no indentation: a thousand steps must fit into the size that Step Functions takes.
+    """
     yield "{"
     last = len(value) - 1
     for place, (key, item) in enumerate(value.items()):
         comma = "," if place < last else ""
         if isinstance(item, Mapping) and (key in ("States", "ItemProcessor") or name == "States"):
-            first, *middle, end = _lines(item, depth + 1, key)
-            yield f"{pad} {_compact(key)}: {first}"
+            first, *middle, end = _lines(item, key)
+            yield f"{_compact(key)}:{first}"
             yield from middle
             yield f"{end}{comma}"
         else:
-            yield f"{pad} {_compact(key)}: {_compact(item)}{comma}"
-    yield f"{pad}}}"
+            yield f"{_compact(key)}:{_compact(item)}{comma}"
+    yield "}"
 
 
 def _compact(value: Any) -> str:  # noqa: ANN401 - any JSON

@@ -252,7 +252,6 @@ def _emit_each(frame: Frame, following: str) -> State:
             "number": "{% $states.context.Map.Item.Index %}",
         },
         "ItemProcessor": {
-            "ProcessorConfig": {"Mode": "INLINE"},
             "StartAt": one,
             "States": {one: attempt},
         },
@@ -293,7 +292,6 @@ def _iteration(frame: Frame) -> dict[str, Any]:
         "End": True,
     }
     return {
-        "ProcessorConfig": {"Mode": "INLINE"},
         "StartAt": one,
         "States": {one: attempt, lost: {"Type": "Pass", "End": True}},
     }

@@ -18,7 +18,8 @@ FUNCTIONS = frozenset(
         "formatInteger formatNumber fromMillis hash join keys length lookup lowercase map match max "
         "merge millis min not now number pad parse parseInteger "
         "partition power random range reduce replace "
-        "reverse round shuffle sift single sort split spread sqrt string substring substringAfter substringBefore sum "
+        "reverse round shuffle sift single sort split spread sqrt string substring substringAfter "
+        "substringBefore sum "
         "toMillis trim type uppercase uuid zip",
     )
 )
@@ -72,8 +73,8 @@ def _tokenise(code: str) -> tuple[Tokens, list[str]]:
     place = 0
     while place < len(code):
         operand = bool(tokens) and _ends_operand(*tokens[-1])
-        match = (_REGEX if code[place] == "/" and not operand else _TOKEN).match(code, place)
-        match = match or _TOKEN.match(code, place)
+        regex = code[place] == "/" and code[place + 1 : place + 2] != "*" and not operand
+        match = (_REGEX if regex else _TOKEN).match(code, place)
         if match is None:
             return tokens, [f"cannot be read from {code[place : place + 20]!r} on"]
         group = match.lastgroup or "text"
@@ -84,7 +85,7 @@ def _tokenise(code: str) -> tuple[Tokens, list[str]]:
 
 
 def _pairs(tokens: Tokens) -> list[tuple[tuple[str, str], tuple[str, str]]]:
-    return list(zip(tokens, [*tokens[1:], ("", "")], strict=True))
+    return list(zip(tokens, [*tokens[1:], ("", "")], strict=False))
 
 
 def _ends_operand(group: str, text: str) -> bool:

@@ -16,6 +16,7 @@ MAX_STATE_NAME = 80
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_ ()-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
 _RESOURCE = re.compile(r"arn:aws:states:::lambda:invoke(\.waitForTaskToken)?")
+_FUNCTION = re.compile(r"\$\{[a-z][a-z0-9_]*_function_arn\}|arn:aws[a-z-]*:lambda:\S+")
 _EXPRESSION = re.compile(r"\{%(.*)%\}", re.DOTALL)
 
 _MOVES = frozenset({"Type", "Comment", "Next", "End", "Assign", "Output"})
@@ -121,11 +122,8 @@ def _check_scope(
 
 
 def _check_processor(processor: Mapping[str, Any], what: str) -> Iterator[str]:
-    yield from _check_keys(
-        processor, {"ProcessorConfig", "StartAt", "States"}, frozenset(), f"the Map of {what}"
-    )
-    if processor.get("ProcessorConfig") != {"Mode": "INLINE"}:
-        yield f"{what} is no inline Map"
+    """Check what a Map runs; without a ProcessorConfig it is an inline one."""
+    yield from _check_keys(processor, {"StartAt", "States"}, frozenset(), f"the Map of {what}")
 
 
 def _check_name(name: str) -> Iterator[str]:
@@ -206,7 +204,8 @@ def _check_state(state: State, what: str, *, inner: bool) -> Iterator[str]:
         yield f"{what} needs either Next or End"
     if state.get("End") is False or ("End" in state and not inner):
         yield f"{what} ends where only Done and Failed do"
-    for variable in state.get("Assign") or ():
+    assigned = state.get("Assign")
+    for variable in assigned if isinstance(assigned, dict) else ():
         if not _VARIABLE.fullmatch(variable) or variable == "states":
             yield f"{what} assigns {variable!r}, which cannot name a variable"
     if kind in ("Task", "Map"):
@@ -253,8 +252,11 @@ def _check_task(state: State, what: str) -> Iterator[str]:
         yield f"{what} uses a resource that no platform of ours has"
     arguments = state.get("Arguments")
     payload = arguments.get("Payload") if isinstance(arguments, dict) else None
-    if not isinstance(arguments, dict) or set(arguments) != {"FunctionName", "Payload"}:
+    function = arguments.get("FunctionName") if isinstance(arguments, dict) else None
+    if not isinstance(payload, dict) or not _FUNCTION.fullmatch(str(function)):
         yield f"{what} calls no function with a payload"
+    if isinstance(arguments, dict) and set(arguments) - {"FunctionName", "Payload"}:
+        yield f"{what} has arguments that lambda:invoke is not given"
     waits = resource.endswith(".waitForTaskToken")
     token = isinstance(payload, dict) and payload.get("token") == "{% $states.context.Task.Token %}"
     if waits != ("HeartbeatSeconds" in state) or waits != token:

@@ -55,7 +55,7 @@ def resolve(ref: Ref, pipeline: Pipeline) -> str | Unknown:
         case "params":
             param = pipeline.param(name)
             known = [each.name for each in pipeline.params]
-            found = PARAM_TYPES.get(param.type, ANY) if param else _unknown(name, known, "parameters")
+            found = PARAM_TYPES.get(param.type, ANY) if param else _undeclared(name, known)
         case "usecase":
             found = (
                 "string" if name in USECASE_FIELDS else _unknown(name, USECASE_FIELDS, "use case's fields")
@@ -116,6 +116,13 @@ def _resolve_artifact(rest: list[str]) -> str | Unknown:
 def _no_fields(ref: Ref) -> Unknown:
     name = ".".join(ref.path[:2])
     return Unknown(message=f"'{name}' has no fields", hint=f"Write ${{{{ {name} }}}}.")
+
+
+def _undeclared(name: str, known: list[str]) -> Unknown:
+    if known:
+        return _unknown(name, known, "parameters")
+    hint = f"Declare it under 'params', such as '{shorten(name)}: {{type: string}}'."
+    return Unknown(message=f"'{shorten(name)}' is no parameter of this pipeline", hint=hint)
 
 
 def _unknown(word: str, known: Iterable[str], what: str) -> Unknown:
