@@ -1,4 +1,4 @@
-"""What steps can say beyond their config: conditions, lists, defaults, parts, gates; and one slip, one mistake."""
+"""What steps can say beyond their config: conditions, lists, defaults, gates. One slip is one mistake."""
 
 from __future__ import annotations
 
