@@ -108,6 +108,9 @@ def check_available(compiled: Compiled, spec: Path) -> None:
 
 
 def _missing(compiled: Compiled) -> Iterator[tuple[Step, str]]:
+    for name, why in compiled.unavailable:
+        if step := compiled.pipeline.step(name):
+            yield step, why
     for step in compiled.pipeline.steps:
         if step.kind_name.value == "custom" and step.config["handler"].startswith("arn:"):
             yield step, "its Lambda function is in AWS; name a function beside the spec as module:function"
