@@ -74,12 +74,12 @@ def _guard(verb: Callable[[argparse.Namespace], int], args: argparse.Namespace) 
 
 def _exit_code(error: Exception) -> int:
     from pipelines.assets import AssetError
-    from pipelines.diagnostics import SpecError
+    from pipelines.diagnostics import RequestError, SpecError
     from pipelines.parameters import ParameterError
 
     if isinstance(error, SpecError):
         return SPEC_INVALID
-    if isinstance(error, UsageError | ParameterError | AssetError):
+    if isinstance(error, UsageError | RequestError | ParameterError | AssetError):
         return USAGE
     broken_machine = isinstance(error, OSError) and error.errno in _MACHINE_FAULTS
     return ENVIRONMENT if broken_machine or isinstance(error, EnvironmentLacksError) else BUG
@@ -99,30 +99,30 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(verbs)
     _add_explain(verbs)
     _add_plan(verbs)
+    _add_init(verbs)
+    _add_schema(verbs)
     return parser
 
 
 def _add_verb(
-    verbs: _Verbs, name: str, verb: Callable[[argparse.Namespace], int], words: str
+    verbs: _Verbs, name: str, verb: Callable[[argparse.Namespace], int], words: str, *, spec: bool = True
 ) -> argparse.ArgumentParser:
-    """Add a verb that takes a spec; `words` is its help and, as a sentence, its description."""
+    """Add a verb that takes a spec or not; `words` is its help and, as a sentence, its description."""
     parser = verbs.add_parser(
         name, help=words, description=f"{words[0].upper()}{words[1:]}.", allow_abbrev=False
     )
-    parser.add_argument("spec", metavar="SPEC", type=Path, help="the pipeline's YAML file")
+    if spec:
+        parser.add_argument("spec", metavar="SPEC", type=Path, help="the pipeline's YAML file")
     parser.set_defaults(verb=verb)
     return parser
 
 
 def _add_validate(verbs: _Verbs) -> None:
-    parser = _add_verb(verbs, "validate", _validate, "check a spec and show every mistake at its place")
-    parser.add_argument(
-        "--format",
-        "--output",
-        choices=("text", "json", "github", "sarif"),
-        default="text",
-        help="text goes to stderr, the others to stdout (default: text)",
-    )
+    words = "check specs and show every mistake at its place"
+    parser = _add_verb(verbs, "validate", _validate, words, spec=False)
+    parser.add_argument("specs", metavar="SPEC", type=Path, nargs="+", help="a pipeline's YAML file")
+    forms, where = ("text", "json", "github", "sarif"), "text goes to stderr, the others to stdout"
+    parser.add_argument("--format", "--output", choices=forms, default="text", help=where)
 
 
 def _add_compile(verbs: _Verbs) -> None:
@@ -147,13 +147,8 @@ def _add_run(verbs: _Verbs) -> None:
         default=[],
         help="a parameter's value; for a dataset, a folder on this machine will do",
     )
-    parser.add_argument(
-        "--state-dir",
-        metavar="DIR",
-        type=Path,
-        default=Path(".edgepipe"),
-        help="where runs, logs and devices are kept (default: .edgepipe)",
-    )
+    words = "where runs, logs and devices are kept (default: .edgepipe)"
+    parser.add_argument("--state-dir", metavar="DIR", type=Path, default=Path(".edgepipe"), help=words)
     parser.add_argument(
         "--output", choices=("text", "json"), default="text", help="json prints the run's record to stdout"
     )
@@ -166,59 +161,63 @@ def _add_run(verbs: _Verbs) -> None:
 
 def _add_explain(verbs: _Verbs) -> None:
     words = "say what a diagnostic means, with a bad and a good example"
-    parser = verbs.add_parser("explain", help=words, description=f"S{words[1:]}.", allow_abbrev=False)
+    parser = _add_verb(verbs, "explain", _explain, words, spec=False)
     parser.add_argument("code", metavar="CODE", nargs="?", help="such as P020; left out, all are listed")
     parser.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
-    parser.set_defaults(verb=_explain)
 
 
 def _add_plan(verbs: _Verbs) -> None:
     parser = _add_verb(verbs, "plan", _plan, "show what a spec would change, and what a run would cost")
     parser.add_argument("--against", metavar="FILE", help="another spec, or what `compile` wrote")
-    parser.add_argument(
-        "--minutes",
-        metavar="STEP=MINUTES",
-        action="append",
-        default=[],
-        help="how long the jobs of a step or kind take, for the cost",
-    )
+    words = "how long the jobs of a step or kind take, for the cost"
+    parser.add_argument("--minutes", metavar="STEP=MINUTES", action="append", default=[], help=words)
     parser.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
     _add_verb(verbs, "policy", _policy, "print the IAM policies that a spec needs")
 
 
+def _add_init(verbs: _Verbs) -> None:
+    parser = _add_verb(verbs, "init", _init, "write a new pipeline that validates and runs", spec=False)
+    parser.add_argument("folder", metavar="DIR", nargs="?", type=Path, default=Path(), help="(default: here)")
+    parser.add_argument("--kind", choices=("classification",), default="classification")
+    for name, words in (("name", "its name"), ("usecase", "its use case"), ("device", "thing/NAME")):
+        parser.add_argument(f"--{name}", help=f"{words}; left out, init asks on a terminal")
+    parser.add_argument("--targets", default="x86_64-cpu,arm64-cpu", help="(default: %(default)s)")
+
+
+def _add_schema(verbs: _Verbs) -> None:
+    parser = _add_verb(verbs, "schema", _schema, "print the JSON Schema of specs, for editors", spec=False)
+    parser.add_argument("kind", metavar="KIND", nargs="?", help="of one kind's steps only")
+    parser = _add_verb(verbs, "completion", _completion, "print a script that completes words", spec=False)
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell that will load it")
+
+
 def _validate(args: argparse.Namespace) -> int:
+    if len(args.specs) > 1 and args.format in ("json", "sarif"):
+        message = f"--format {args.format} is one document: validate one spec at a time"
+        raise UsageError(message)
+    return max(_validate_one(spec, args.format) for spec in args.specs)
+
+
+def _validate_one(spec: Path, form: str) -> int:
     from pipelines.diagnostics import SpecError, render
 
     try:
-        compiled = _load(args.spec)
+        count = len(_load(spec).pipeline.steps)
     except SpecError as error:
-        if args.format == "text":
-            raise
-        print(render(error.diagnostics, path=error.path, text=error.text, form=args.format))
+        written = render(error.diagnostics, path=error.path, text=error.text, form=form)
+        print(written, file=sys.stderr if form == "text" else sys.stdout)
         return SPEC_INVALID
-    if args.format in ("text", "github"):
-        count = len(compiled.pipeline.steps)
-        _say(f"{args.spec}: {count} step{'s' if count > 1 else ''}, no mistakes")
+    if form in ("text", "github"):
+        _say(f"{spec}: {count} step{'s' if count > 1 else ''}, no mistakes")
     else:
-        print(render((), path=args.spec.as_posix(), text="", form=args.format))
+        print(render((), path=spec.as_posix(), text="", form=form))
     return OK
 
 
 def _explain(args: argparse.Namespace) -> int:
     from pipelines import explanation
 
-    wanted = [args.code] if args.code else explanation.codes()
-    try:
-        pages = [explanation.read(code) for code in wanted]
-    except explanation.UnknownCodeError as error:
-        raise UsageError(str(error)) from error
-    if args.output == "json":
-        import json
-
-        found = [page.as_json() for page in pages]
-        print(json.dumps(found[0] if args.code else found, indent=2, ensure_ascii=False))
-    else:
-        sys.stdout.write(explanation.render(pages[0]) if args.code else explanation.render_list())
+    sys.stdout.write(explanation.render_as(args.output, args.code))
     return OK
 
 
@@ -236,17 +235,14 @@ def _graph(args: argparse.Namespace) -> int:
 
 
 def _plan(args: argparse.Namespace) -> int:
-    from pipelines import cost, definition, plan
+    from pipelines import cost, plan
 
     if args.against == "deployed":
         message = "this edgepipe cannot read what is deployed on AWS; compare with a file: --against FILE"
         raise EnvironmentLacksError(message)
-    try:
-        new = plan.read_version(_readable(args.spec))
-        old = plan.read_version(_readable(Path(args.against))) if args.against else None
-        made = plan.make(new, old, against=args.against or "", minutes=cost.read_minutes(args.minutes))
-    except (cost.MinutesError, definition.DefinitionError) as error:
-        raise UsageError(str(error)) from error
+    new = plan.read_version(_readable(args.spec))
+    old = plan.read_version(_readable(Path(args.against))) if args.against else None
+    made = plan.make(new, old, against=args.against or "", minutes=cost.read_minutes(args.minutes))
     sys.stdout.write(plan.render(made, args.output))
     return CHANGES if made.changed else OK
 
@@ -255,6 +251,36 @@ def _policy(args: argparse.Namespace) -> int:
     from pipelines import machine, policies
 
     sys.stdout.write(policies.render(policies.derive(machine.parse(_load(args.spec).definition))))
+    return OK
+
+
+def _init(args: argparse.Namespace) -> int:
+    from pipelines import scaffold
+
+    given = {name: getattr(args, name) for name in ("name", "usecase", "device")}
+    ask = _ask if sys.stdin.isatty() else None
+    answers = scaffold.settle(given, args.folder, targets=args.targets, ask=ask)
+    for path in scaffold.write(args.folder, scaffold.render(args.kind, answers)):
+        print(path)
+    return OK
+
+
+def _ask(question: str) -> str:
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline()
+
+
+def _schema(args: argparse.Namespace) -> int:
+    from pipelines import bundle
+
+    sys.stdout.write(bundle.render(args.kind))
+    return OK
+
+
+def _completion(args: argparse.Namespace) -> int:
+    from pipelines import completion
+
+    sys.stdout.write(completion.render(_parser(), args.shell))
     return OK
 
 

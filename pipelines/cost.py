@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.diagnostics import RequestError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -18,7 +20,7 @@ REGION = "us-east-1"
 HOURS_A_MONTH = 730
 
 
-class MinutesError(Exception):
+class MinutesError(RequestError):
     """`--minutes` is not NAME=MINUTES, names a step or kind that starts no job, or gives it no time."""
 
 

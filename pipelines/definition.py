@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipelines.diagnostics import RequestError
-
 from pipelines import promises
 
 MAX_BYTES = 1024 * 1024
@@ -17,7 +15,7 @@ MAX_BYTES = 1024 * 1024
 _MARKER = re.compile(r"\$\{([a-z][a-z0-9_]*)\}")
 
 
-class DefinitionError(RequestError):
+class DefinitionError(Exception):
     """A definition cannot be used; the message says why."""
 
 

@@ -35,6 +35,10 @@ class Diagnostic:
     severity: Severity = "error"
 
 
+class RequestError(Exception):
+    """What was asked for cannot be done as asked; the message says what to ask for instead."""
+
+
 class SpecError(Exception):
     """A spec does not compile: every diagnostic in the order of the text, and what it takes to show them."""
 

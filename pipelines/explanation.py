@@ -7,11 +7,12 @@ A line of a spec that ends in `# and so on up to NAME` stands for the lines that
 from __future__ import annotations
 
 import functools
+import json
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pipelines.diagnostics import one_of
+from pipelines.diagnostics import RequestError, one_of
 
 FOLDER = Path(__file__).resolve().parent / "explanations"
 
@@ -38,7 +39,7 @@ class Explanation:
         return asdict(self)
 
 
-class UnknownCodeError(Exception):
+class UnknownCodeError(RequestError):
     """There is no page of that code."""
 
 
@@ -76,6 +77,14 @@ def render(page: Explanation) -> str:
 def render_list() -> str:
     """Return one line for every code."""
     return "".join(f"{page.code}  {page.title}\n" for page in map(read, codes()))
+
+
+def render_as(form: str, code: str | None) -> str:
+    """Return the page of a code, or a list of all, as `text` or `json`. Raises UnknownCodeError."""
+    if form == "text":
+        return render(read(code)) if code else render_list()
+    found = read(code).as_json() if code else [read(each).as_json() for each in codes()]
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
 
 
 def expand(spec: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipelines.definition import DefinitionError
+from pipelines.diagnostics import RequestError
 from pipelines.states import FAILED, PARAMETERS, RECORD_FAILURE, START
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ _FUNCTION = re.compile(r"\$\{([a-z][a-z0-9_]*)_function_arn\}")
 _VARIABLE = re.compile(r"\$step_([a-z0-9_]+)")
 _PARAM = re.compile(r"\$params\.`?([a-z][a-z0-9_]*)")
 _DEFAULT = re.compile(r"\{% \$exists\([^()]*\) \? \S+ : (?P<literal>.*) %\}", re.DOTALL)
+
+
+class MachineError(RequestError):
+    """A text is no definition that edgepipe wrote."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,13 +104,13 @@ class _Found(NamedTuple):
 
 
 def parse(text: str) -> Machine:
-    """Read a definition's text. Raises DefinitionError where edgepipe did not write it."""
+    """Read a definition's text. Raises MachineError where edgepipe did not write it."""
     try:
         document = json.loads(text)
         return _machine(document)
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
         message = "this is no definition that `edgepipe compile` wrote"
-        raise DefinitionError(message) from error
+        raise MachineError(message) from error
 
 
 def is_definition(text: str) -> bool:

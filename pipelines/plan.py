@@ -48,7 +48,7 @@ class Plan:
 def read_version(path: Path) -> Version:
     """Read a spec, or a definition that `edgepipe compile` wrote, which says nothing of files that go along.
 
-    Raises SpecError, DefinitionError, AssetError or OSError.
+    Raises SpecError, MachineError, AssetError or OSError.
     """
     text = assets.read_spec(path)
     if machine.is_definition(text):

@@ -152,7 +152,7 @@ def test_a_bug_is_one_line_and_a_file(folder: Path) -> None:
     package.mkdir(parents=True)
     for name in ("__init__", "assets", "diagnostics", "parameters"):
         text = "class SpecError(Exception): ...\nclass ParameterError(Exception): ...\n"
-        text += "class AssetError(Exception): ...\n"
+        text += "class AssetError(Exception): ...\nclass RequestError(Exception): ...\n"
         package.joinpath(f"{name}.py").write_text(text, encoding="utf-8")
     program = f"import sys; sys.path[:0] = [{str(package.parent)!r}, {str(ROOT)!r}]; import cli; "
     run = [sys.executable, "-c", program + "sys.exit(cli.main(['compile', 'good.yaml']))"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipelines import changes, cost, machine, policies
 from pipelines.changes import Version
-from pipelines.definition import DefinitionError
+from pipelines.machine import MachineError
 from tests.unit.pipelines.specs import COMPILE, MODEL, build
 
 PARAMS = "  epochs: {type: integer, default: 3}\n  kind: {type: string, default: ml.g4dn.xlarge}\n"
@@ -72,14 +72,14 @@ def test_a_parameter_alone_has_its_default() -> None:
     ],
 )
 def test_what_is_no_definition_is_refused(text: str) -> None:
-    with pytest.raises(DefinitionError, match="edgepipe compile"):
+    with pytest.raises(MachineError, match="edgepipe compile"):
         machine.parse(text)
 
 
 def test_a_circle_is_refused() -> None:
     circle = json.loads(build(MODEL).definition)
     circle["States"]["train"]["Next"] = "label"
-    with pytest.raises(DefinitionError):
+    with pytest.raises(MachineError):
         machine.parse(json.dumps(circle))
 
 
@@ -116,7 +116,7 @@ def test_a_damaged_definition_gives_an_answer_or_one_error(data: st.DataObject) 
             place = place[key]
     try:
         damaged = machine.parse(json.dumps(document))
-    except DefinitionError:
+    except MachineError:
         return
     assert policies.render(policies.derive(damaged))
     assert cost.estimate(damaged, {}).total >= 0
