@@ -11,10 +11,12 @@ if TYPE_CHECKING:
 
     from pipelines.spec import Pipeline, Step
 
-_KINDS = {
+KINDS = {
     "serve": "nothing serves models at an endpoint yet",
 }
-_VALUES: Mapping[str, Mapping[str, frozenset[str]]] = {
+"""Kind → why no step of it can be carried out."""
+
+VALUES: Mapping[str, Mapping[str, frozenset[str]]] = {
     "label": {"method": frozenset({"folders", "manifest"})},
     "transform": {"format": frozenset({"defect"})},
     "compile": {"backend": frozenset({"onnxruntime"}), "targets": frozenset({"x86_64-cpu", "arm64-cpu"})},
@@ -22,7 +24,7 @@ _VALUES: Mapping[str, Mapping[str, frozenset[str]]] = {
 }
 """Kind → key → the values that its handler knows."""
 
-_KEYS: Mapping[str, frozenset[str]] = {
+KEYS: Mapping[str, frozenset[str]] = {
     "label": frozenset({"task"}),
     "train": frozenset({"algorithm", "image", "spot"}),
 }
@@ -50,13 +52,13 @@ def find_unavailable(pipeline: Pipeline) -> Iterator[tuple[str, str]]:
 
 def _reasons(step: Step) -> Iterator[str]:
     kind = step.known_kind.name
-    if kind in _KINDS:
-        yield _KINDS[kind]
-    for key, known in _VALUES.get(kind, {}).items():
+    if kind in KINDS:
+        yield KINDS[kind]
+    for key, known in VALUES.get(kind, {}).items():
         yield from (
             f"{key} {value} is not carried out yet" for value in _listed(step, key) if value not in known
         )
-    unknown = sorted(_KEYS.get(kind, frozenset()) & {key for key, value in step.config.items() if value})
+    unknown = sorted(KEYS.get(kind, frozenset()) & {key for key, value in step.config.items() if value})
     yield from (f"{key} is not carried out yet" for key in unknown if _matters(step, key))
     if kind == "deploy":
         own = [name for name in step.config["components"] if "." not in name and name not in _COMPONENTS]
