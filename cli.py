@@ -1,7 +1,8 @@
 """The command line: each verb imports its own module when it is called.
 
 Data goes to stdout, words to stderr. Exit codes: 0 done, 1 the run or its gate failed, 2 wrong usage, 3 the
-spec has mistakes, 5 something is missing on this machine, 70 a bug in edgepipe, 130 interrupted.
+spec has mistakes, 4 `plan` found changes, 5 something is missing on this machine, 70 a bug in edgepipe, 130
+interrupted.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     _Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-OK, FAILED, USAGE, SPEC_INVALID, ENVIRONMENT, BUG, INTERRUPTED = 0, 1, 2, 3, 5, 70, 130
+OK, FAILED, USAGE, SPEC_INVALID, CHANGES, ENVIRONMENT, BUG, INTERRUPTED = 0, 1, 2, 3, 4, 5, 70, 130
 
 _MACHINE_FAULTS = frozenset(
     {errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EMFILE, errno.ENFILE}
@@ -73,12 +74,12 @@ def _guard(verb: Callable[[argparse.Namespace], int], args: argparse.Namespace) 
 
 def _exit_code(error: Exception) -> int:
     from pipelines.assets import AssetError
-    from pipelines.diagnostics import SpecError
+    from pipelines.diagnostics import RequestError, SpecError
     from pipelines.parameters import ParameterError
 
     if isinstance(error, SpecError):
         return SPEC_INVALID
-    if isinstance(error, UsageError | ParameterError | AssetError):
+    if isinstance(error, UsageError | RequestError | ParameterError | AssetError):
         return USAGE
     broken_machine = isinstance(error, OSError) and error.errno in _MACHINE_FAULTS
     return ENVIRONMENT if broken_machine or isinstance(error, EnvironmentLacksError) else BUG
@@ -96,30 +97,32 @@ def _parser() -> argparse.ArgumentParser:
     _add_compile(verbs)
     _add_graph(verbs)
     _add_run(verbs)
+    _add_explain(verbs)
+    _add_plan(verbs)
+    _add_init(verbs)
+    _add_schema(verbs)
     return parser
 
 
 def _add_verb(
-    verbs: _Verbs, name: str, verb: Callable[[argparse.Namespace], int], words: str
+    verbs: _Verbs, name: str, verb: Callable[[argparse.Namespace], int], words: str, *, spec: bool = True
 ) -> argparse.ArgumentParser:
-    """Add a verb that takes a spec; `words` is its help and, as a sentence, its description."""
+    """Add a verb that takes a spec or not; `words` is its help and, as a sentence, its description."""
     parser = verbs.add_parser(
         name, help=words, description=f"{words[0].upper()}{words[1:]}.", allow_abbrev=False
     )
-    parser.add_argument("spec", metavar="SPEC", type=Path, help="the pipeline's YAML file")
+    if spec:
+        parser.add_argument("spec", metavar="SPEC", type=Path, help="the pipeline's YAML file")
     parser.set_defaults(verb=verb)
     return parser
 
 
 def _add_validate(verbs: _Verbs) -> None:
-    parser = _add_verb(verbs, "validate", _validate, "check a spec and show every mistake at its place")
-    parser.add_argument(
-        "--format",
-        "--output",
-        choices=("text", "json"),
-        default="text",
-        help="text goes to stderr, json to stdout (default: text)",
-    )
+    words = "check specs and show every mistake at its place"
+    parser = _add_verb(verbs, "validate", _validate, words, spec=False)
+    parser.add_argument("specs", metavar="SPEC", type=Path, nargs="+", help="a pipeline's YAML file")
+    forms, where = ("text", "json", "github", "sarif"), "text goes to stderr, the others to stdout"
+    parser.add_argument("--format", "--output", choices=forms, default="text", help=where)
 
 
 def _add_compile(verbs: _Verbs) -> None:
@@ -144,34 +147,77 @@ def _add_run(verbs: _Verbs) -> None:
         default=[],
         help="a parameter's value; for a dataset, a folder on this machine will do",
     )
-    parser.add_argument(
-        "--state-dir",
-        metavar="DIR",
-        type=Path,
-        default=Path(".edgepipe"),
-        help="where runs, logs and devices are kept (default: .edgepipe)",
-    )
+    words = "where runs, logs and devices are kept (default: .edgepipe)"
+    parser.add_argument("--state-dir", metavar="DIR", type=Path, default=Path(".edgepipe"), help=words)
     parser.add_argument(
         "--output", choices=("text", "json"), default="text", help="json prints the run's record to stdout"
     )
+    for verb in ("approve", "reject"):
+        parser.add_argument(
+            f"--{verb}", metavar="STEP", action="append", default=[], help=f"{verb} a step that would ask"
+        )
     parser.add_argument("--serve", action="store_true", help="keep the device answering until Ctrl-C")
 
 
+def _add_explain(verbs: _Verbs) -> None:
+    words = "say what a diagnostic means, with a bad and a good example"
+    parser = _add_verb(verbs, "explain", _explain, words, spec=False)
+    parser.add_argument("code", metavar="CODE", nargs="?", help="such as P020; left out, all are listed")
+    parser.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
+
+
+def _add_plan(verbs: _Verbs) -> None:
+    parser = _add_verb(verbs, "plan", _plan, "show what a spec would change, and what a run would cost")
+    parser.add_argument("--against", metavar="FILE", help="another spec, or what `compile` wrote")
+    words = "how long the jobs of a step or kind take, for the cost"
+    parser.add_argument("--minutes", metavar="STEP=MINUTES", action="append", default=[], help=words)
+    parser.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
+    _add_verb(verbs, "policy", _policy, "print the IAM policies that a spec needs")
+
+
+def _add_init(verbs: _Verbs) -> None:
+    parser = _add_verb(verbs, "init", _init, "write a new pipeline that validates and runs", spec=False)
+    parser.add_argument("folder", metavar="DIR", nargs="?", type=Path, default=Path(), help="(default: here)")
+    parser.add_argument("--kind", choices=("classification",), default="classification")
+    for name, words in (("name", "its name"), ("usecase", "its use case"), ("device", "thing/NAME")):
+        parser.add_argument(f"--{name}", help=f"{words}; left out, init asks on a terminal")
+    parser.add_argument("--targets", default="x86_64-cpu,arm64-cpu", help="(default: %(default)s)")
+
+
+def _add_schema(verbs: _Verbs) -> None:
+    parser = _add_verb(verbs, "schema", _schema, "print the JSON Schema of specs, for editors", spec=False)
+    parser.add_argument("kind", metavar="KIND", nargs="?", help="of one kind's steps only")
+    parser = _add_verb(verbs, "completion", _completion, "print a script that completes words", spec=False)
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell that will load it")
+
+
 def _validate(args: argparse.Namespace) -> int:
+    if len(args.specs) > 1 and args.format in ("json", "sarif"):
+        message = f"--format {args.format} is one document: validate one spec at a time"
+        raise UsageError(message)
+    return max(_validate_one(spec, args.format) for spec in args.specs)
+
+
+def _validate_one(spec: Path, form: str) -> int:
     from pipelines.diagnostics import SpecError, render
 
     try:
-        compiled = _load(args.spec)
+        count = len(_load(spec).pipeline.steps)
     except SpecError as error:
-        if args.format == "text":
-            raise
-        print(render(error.diagnostics, path=error.path, text=error.text, form=args.format))
+        written = render(error.diagnostics, path=error.path, text=error.text, form=form)
+        print(written, file=sys.stderr if form == "text" else sys.stdout)
         return SPEC_INVALID
-    if args.format == "json":
-        print("[]")
+    if form in ("text", "github"):
+        _say(f"{spec}: {count} step{'s' if count > 1 else ''}, no mistakes")
     else:
-        count = len(compiled.pipeline.steps)
-        _say(f"{args.spec}: {count} step{'s' if count > 1 else ''}, no mistakes")
+        print(render((), path=spec.as_posix(), text="", form=form))
+    return OK
+
+
+def _explain(args: argparse.Namespace) -> int:
+    from pipelines import explanation
+
+    sys.stdout.write(explanation.render_as(args.output, args.code))
     return OK
 
 
@@ -188,14 +234,68 @@ def _graph(args: argparse.Namespace) -> int:
     return OK
 
 
+def _plan(args: argparse.Namespace) -> int:
+    from pipelines import cost, plan
+
+    if args.against == "deployed":
+        message = "this edgepipe cannot read what is deployed on AWS; compare with a file: --against FILE"
+        raise EnvironmentLacksError(message)
+    new = plan.read_version(_readable(args.spec))
+    old = plan.read_version(_readable(Path(args.against))) if args.against else None
+    made = plan.make(new, old, against=args.against or "", minutes=cost.read_minutes(args.minutes))
+    sys.stdout.write(plan.render(made, args.output))
+    return CHANGES if made.changed else OK
+
+
+def _policy(args: argparse.Namespace) -> int:
+    from pipelines import machine, policies
+
+    sys.stdout.write(policies.render(policies.derive(machine.parse(_load(args.spec).definition))))
+    return OK
+
+
+def _init(args: argparse.Namespace) -> int:
+    from pipelines import scaffold
+
+    given = {name: getattr(args, name) for name in ("name", "usecase", "device")}
+    ask = _ask if sys.stdin.isatty() else None
+    answers = scaffold.settle(given, args.folder, targets=args.targets, ask=ask)
+    for path in scaffold.write(args.folder, scaffold.render(args.kind, answers)):
+        print(path)
+    return OK
+
+
+def _ask(question: str) -> str:
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline()
+
+
+def _schema(args: argparse.Namespace) -> int:
+    from pipelines import bundle
+
+    sys.stdout.write(bundle.render(args.kind))
+    return OK
+
+
+def _completion(args: argparse.Namespace) -> int:
+    from pipelines import completion
+
+    sys.stdout.write(completion.render(_parser(), args.shell))
+    return OK
+
+
 def _run(args: argparse.Namespace) -> int:
     params = dict(args.params)
     if len(params) < len(args.params):
         message = "a parameter is given twice"
         raise UsageError(message)
-    _check_readable(args.spec)
+    if both := set(args.approve) & set(args.reject):
+        message = f"--approve and --reject both name {', '.join(sorted(both))}"
+        raise UsageError(message)
+    answers = {**dict.fromkeys(args.approve, True), **dict.fromkeys(args.reject, False)}
+    _readable(args.spec)
     try:
-        from local_cloud.run import run_spec
+        from local_cloud.run import UnavailableError, run_spec
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] in _OURS:
             raise
@@ -203,23 +303,35 @@ def _run(args: argparse.Namespace) -> int:
             f"'run' needs {error.name}, which is not installed. Install it: pip install 'edgepipe[local]'"
         )
         raise EnvironmentLacksError(message) from error
-    return run_spec(args.spec, params=params, state_dir=args.state_dir, output=args.output, serve=args.serve)
+    try:
+        return run_spec(
+            args.spec,
+            params=params,
+            state_dir=args.state_dir,
+            output=args.output,
+            serve=args.serve,
+            answers=answers,
+        )
+    except UnavailableError as error:
+        raise EnvironmentLacksError(str(error)) from error
 
 
 def _load(spec: Path) -> Compiled:
     from pipelines import assets
     from pipelines.compiler import compile_text
 
-    _check_readable(spec)
-    return compile_text(assets.read_spec(spec), path=spec.as_posix(), exists=assets.exists_beside(spec))
+    text = assets.read_spec(_readable(spec))
+    return compile_text(text, path=spec.as_posix(), exists=assets.exists_beside(spec))
 
 
-def _check_readable(spec: Path) -> None:
+def _readable(spec: Path) -> Path:
+    """Return the path of a file that can be read. Raises UsageError."""
     try:
         spec.open("rb").close()
     except OSError as error:
         message = f"cannot read {spec}: {error.strerror}"
         raise UsageError(message) from error
+    return spec
 
 
 def _emit(text: str, output: Path | None) -> None:

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 from local_cloud.context import ORCHESTRATOR_ACCOUNT, Context
 from local_cloud.datasets import upload
+from local_cloud.functions import CUSTOM_HANDLER
+from local_cloud.own_code import pack
 from local_cloud.platform import provision, publish_local_server
 from pipelines.assets import read_asset
 from pipelines.definition import substitute
+from pipelines.spec import identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +37,9 @@ class DeployedPipeline:
 def deploy(cloud: LocalCloud, plan: Plan) -> DeployedPipeline:
     """Create the platform, upload datasets and assets, start the devices, create the state machine."""
     context, usecase, compiled = cloud.context, plan.usecase, plan.compiled
-    functions = provision(context, usecase, compiled.functions)
+    custom = dict(_pack_custom(plan))
+    handlers = {**compiled.functions, **dict.fromkeys(custom, CUSTOM_HANDLER)}
+    functions = provision(context, usecase, handlers, custom)
     for dataset in plan.datasets:
         upload(context, usecase.account, dataset)
     publish_local_server(context, usecase)
@@ -45,6 +50,22 @@ def deploy(cloud: LocalCloud, plan: Plan) -> DeployedPipeline:
         name=compiled.pipeline.name, definition=definition, roleArn=MACHINE_ROLE
     )
     return DeployedPipeline(arn=machine["stateMachineArn"], definition=definition)
+
+
+def _pack_custom(plan: Plan) -> Iterator[tuple[str, bytes]]:
+    """Yield the name and the zip of the function of each custom step."""
+    assets = {asset.step: asset for asset in plan.compiled.assets if asset.name.endswith("_handler")}
+    for step in plan.custom_steps:
+        files = read_asset(assets[step.id.value], spec_dir=plan.spec.parent, platform_dir=ROOT)
+        module, _, function = step.config["handler"].partition(":")
+        kind = step.known_kind
+        declaration = {
+            "module": module,
+            "function": function,
+            "gives": kind.gives,
+            "outputs": dict(kind.reports),
+        }
+        yield f"custom_{identifier(step.id.value)}", pack(files, declaration)
 
 
 def _start_devices(cloud: LocalCloud, plan: Plan) -> None:

@@ -3,11 +3,13 @@
 Facts: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html and the Python runtime's error shapes
 (https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html).
 What it does not do: run the code of an uploaded zip (handlers are imported from this installation by their
-dotted name), limit memory, retry an asynchronous invocation, or isolate one function from another.
+dotted name; only a custom step's own files are taken from its zip), limit memory, retry an asynchronous
+invocation, or isolate one function from another.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import re
@@ -25,6 +27,7 @@ from moto.awslambda_simple import models as simple
 from moto.core.base_backend import BackendDict
 from moto.core.exceptions import JsonRESTError
 
+from local_cloud.own_code import CodeStore, OwnCode
 from local_cloud.sandbox import EnvironmentConflictError, LogFile, Place, Sandbox, inside
 from local_cloud.workers import Workers, kill
 
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
 
 MAX_RESPONSE = 6_291_556
 """Bytes of a synchronous response."""
+CUSTOM_HANDLER = "tasks.custom.handler"
+"""The handler of the functions whose zip brings code of its own."""
 _CLOSE_SECONDS = 5.0
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,140}")
 _OURS = (
@@ -132,7 +137,8 @@ class Invocation:
     def _call(self) -> tuple[str, bool]:
         try:
             self._functions.sandbox.set_environment(self._function.environment_vars)
-            value = load_handler(str(self._function.handler))(json.loads(self._body), self._context())
+            handler = self._functions.handler(self._function)
+            value = handler(json.loads(self._body), self._context())
             return encode_response(value), False
         except FunctionError as error:
             failure = error
@@ -219,6 +225,7 @@ class Functions:
         self.workers = Workers("lambda")
         self.sandbox = Sandbox()
         self._context = context
+        self._code = CodeStore(lambda: context.state_dir / "functions")
         self._logs: dict[str, Path] = {}
         backend = type("InstalledBackend", (FunctionsBackend,), {"functions": self})
         backends: BackendDict[LambdaBackend] = BackendDict(backend, "lambda")
@@ -232,6 +239,15 @@ class Functions:
         if function not in self._logs:
             self._logs[function] = self._context.log_path("/aws/lambda", function)
         return self._logs[function]
+
+    def handler(self, function: LambdaFunction) -> Callable[[Any, LambdaContext], Any]:
+        """Return what a function calls; raises FunctionError as the runtime does."""
+        if function.handler != CUSTOM_HANDLER:
+            return load_handler(str(function.handler))
+        code = self._code.code(function.code_bytes, hashlib.sha256(function.code_bytes).hexdigest())
+        open_handler: Callable[..., Any] = load_handler("tasks.custom.open_handler")
+        handler: Callable[[Any, LambdaContext], Any] = open_handler(code.folder, import_own(code))
+        return handler
 
     def open(self) -> None:
         """Put the service behind moto's Lambda API."""
@@ -247,6 +263,7 @@ class Functions:
         for thread in self.workers.alive():
             kill(thread)
         self.workers.join(_CLOSE_SECONDS)
+        self._code.close()
         self.sandbox.close()
 
 
@@ -270,6 +287,22 @@ def load_handler(dotted: str) -> Callable[[Any, LambdaContext], Any]:
         message = f"Handler '{name}' missing on module '{module_name}'"
         raise FunctionError(kind="Runtime.HandlerNotFound", message=message)
     return handler  # type: ignore[no-any-return] # a module's attributes have no type
+
+
+def import_own(code: OwnCode) -> Callable[[str], Any]:
+    """Return what imports a function's own modules; it raises FunctionError as the runtime does."""
+
+    def load(name: str) -> Any:  # noqa: ANN401 - a module
+        try:
+            return code.import_module(name)
+        except SyntaxError as error:
+            message = f"Syntax error in module '{name}': {error}"
+            raise FunctionError(kind="Runtime.UserCodeSyntaxError", message=message) from None
+        except ImportError as error:
+            message = f"Unable to import module '{name}': {error}"
+            raise FunctionError(kind="Runtime.ImportModuleError", message=message) from None
+
+    return load
 
 
 def encode_response(value: object) -> str:

@@ -14,10 +14,14 @@ from pipelines.compiler import Compiled, compile_text
 from pipelines.parameters import ParameterError, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from pipelines.spec import Pipeline
+    from pipelines.spec import Pipeline, Step
+
+
+class UnavailableError(Exception):
+    """The spec holds steps that cannot run here; the message names each with its place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +47,22 @@ class Plan:
     @property
     def targets(self) -> tuple[str, ...]:
         """Return every `thing/...` and `thinggroup/...` that the pipeline deploys to, each once."""
-        steps = [step for step in self.compiled.pipeline.steps if step.kind_name.value == "deploy"]
-        return tuple(dict.fromkeys(target for step in steps for target in step.config["targets"]))
+        configs = [step.config for step in self._steps("deploy")]
+        stages = [stage for config in configs for stage in (config, *config.get("waves", ()))]
+        return tuple(dict.fromkeys(target for stage in stages for target in stage.get("targets", ())))
+
+    @property
+    def approvals(self) -> tuple[str, ...]:
+        """Return the steps that wait for a person."""
+        return tuple(step.id.value for step in self._steps("approve"))
+
+    @property
+    def custom_steps(self) -> tuple[Step, ...]:
+        """Return the steps that call a function of the spec's own folder."""
+        return tuple(step for step in self._steps("custom") if not step.config["handler"].startswith("arn:"))
+
+    def _steps(self, kind: str) -> list[Step]:
+        return [step for step in self.compiled.pipeline.steps if step.kind_name.value == kind]
 
     def where(self, step_id: str | None) -> str:
         """Return `file:line` of a step, or the file alone."""
@@ -55,10 +73,12 @@ class Plan:
 def plan_run(spec: Path, *, params: Mapping[str, str], state_dir: Path, region: str = "us-east-1") -> Plan:
     """Compile `spec` and settle its parameters; a parameter may name a local folder, which becomes a dataset.
 
-    Raises SpecError for the spec, ParameterError for `params`, OSError when the spec cannot be read.
+    Raises SpecError for the spec, ParameterError for `params`, UnavailableError for steps that cannot run
+    here, OSError when the spec cannot be read.
     """
     compiled = compile_text(read_spec(spec), path=spec.as_posix(), exists=exists_beside(spec))
     pipeline = compiled.pipeline
+    check_available(compiled, spec)
     usecase = local_usecase(pipeline.usecase, region=region)
     local = plan_datasets(params, usecase.data_bucket)
     _check_paths(pipeline, {name: value for name, value in params.items() if name not in local})
@@ -87,3 +107,22 @@ def _check_paths(pipeline: Pipeline, others: Mapping[str, str]) -> None:
                 "Give one that exists, or an address such as s3://bucket/prefix/"
             )
             raise ParameterError(message)
+
+
+def check_available(compiled: Compiled, spec: Path) -> None:
+    """Raise UnavailableError naming every step that cannot run in the local cloud, with its place and why."""
+    lines = [
+        f"  {spec}:{step.id.span.line}: step '{step.id.value}': {why}" for step, why in _missing(compiled)
+    ]
+    if lines:
+        message = "\n".join(["this spec cannot run on this machine:", *lines])
+        raise UnavailableError(message)
+
+
+def _missing(compiled: Compiled) -> Iterator[tuple[Step, str]]:
+    for name, why in compiled.unavailable:
+        if step := compiled.pipeline.step(name):
+            yield step, why
+    for step in compiled.pipeline.steps:
+        if step.kind_name.value == "custom" and step.config["handler"].startswith("arn:"):
+            yield step, "its Lambda function is in AWS; name a function beside the spec as module:function"

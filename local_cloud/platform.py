@@ -60,16 +60,18 @@ def local_usecase(usecase_id: str, *, region: str) -> UseCase:
     )
 
 
-def provision(context: Context, usecase: UseCase, handlers: Mapping[str, str]) -> dict[str, str]:
+def provision(
+    context: Context, usecase: UseCase, handlers: Mapping[str, str], own_code: Mapping[str, bytes]
+) -> dict[str, str]:
     """Create the platform for one use case; `handlers` maps a function's name to its dotted handler.
 
+    `own_code` is the zip of each function that does not have the platform's.
     Returns the markers `<name>_function_arn` → ARN.
     """
     _create_table(context.client("dynamodb", ORCHESTRATOR_ACCOUNT))
     role = _create_role(context.client("iam", ORCHESTRATOR_ACCOUNT), "edgepipe-functions", "lambda")
-    arns = _create_functions(
-        context.client("lambda", ORCHESTRATOR_ACCOUNT), role, {**handlers, **SERVICE_FUNCTIONS}
-    )
+    client = context.client("lambda", ORCHESTRATOR_ACCOUNT)
+    arns = _create_functions(client, role, {**handlers, **SERVICE_FUNCTIONS}, own_code)
     _create_usecase(context, usecase)
     return {f"{name}_function_arn": arn for name, arn in arns.items()}
 
@@ -131,7 +133,12 @@ def _create_table(dynamodb: Any) -> None:  # noqa: ANN401 - a boto3 client
     )
 
 
-def _create_functions(client: Any, role: str, handlers: Mapping[str, str]) -> dict[str, str]:  # noqa: ANN401
+def _create_functions(
+    client: Any,  # noqa: ANN401 - a boto3 client
+    role: str,
+    handlers: Mapping[str, str],
+    own_code: Mapping[str, bytes],
+) -> dict[str, str]:
     os.environ["EDGEPIPE_JOBS_TABLE"] = JOBS_TABLE
     code = _zip(ROOT, (ROOT / "tasks").rglob("*.py"))
     return {
@@ -143,7 +150,7 @@ def _create_functions(client: Any, role: str, handlers: Mapping[str, str]) -> di
             Handler=handler,
             Timeout=LAMBDA_TIMEOUT_SECONDS,
             Environment={"Variables": {"EDGEPIPE_JOBS_TABLE": JOBS_TABLE}},
-            Code={"ZipFile": code},
+            Code={"ZipFile": own_code.get(name, code)},
         )["FunctionArn"]
         for name, handler in handlers.items()
     }

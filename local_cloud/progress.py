@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-Status = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "ABORTED"]
+Status = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "ABORTED", "SKIPPED"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,8 @@ class Step:
     ended: datetime | None = None
     attempts: int = 0
     outputs: Mapping[str, Any] = field(default_factory=dict)
+    begun: bool = False
+    """Whether more than the choice to run it has been entered."""
 
     def seconds(self, now: datetime) -> float:
         """Return how long the step has run, in seconds; 0 before it starts."""
@@ -35,46 +37,52 @@ class Step:
 def read_steps(history: Iterable[Mapping[str, Any]], kinds: Mapping[str, str]) -> list[Step]:
     """List every step of `kinds` (step id → kind, in order) as get_execution_history's events show it.
 
-    A step ends when a state is entered that is not its own: only then is it known whether it went on to
-    the next step or to RecordFailure (a fan-out is judged after its Map has ended).
+    A step's states are called `<id>` or `<id> (...)`. It ends when a state is entered that is not its own:
+    only then is it known whether it went on to the next step or to RecordFailure. A step of which only the
+    choice `<id> (when)` was entered has been skipped.
     """
     steps = {name: Step(id=name, kind=kind) for name, kind in kinds.items()}
     current: str | None = None
     for event in history:
         entered = event.get("stateEnteredEventDetails", {}).get("name")
-        if current and _ends(current, entered, event):
+        owner = _owner(entered, steps)
+        if current and (event["type"] in _OVER or (entered is not None and owner != current)):
             steps[current] = _end(steps[current], entered, event)
             current = None
-        if entered in steps:
-            current = entered
-            steps[entered] = replace(steps[entered], status="RUNNING", started=event["timestamp"])
-        elif current:
-            steps[current] = _advance(steps[current], event)
+        if owner and owner != current:
+            current = owner
+            steps[owner] = replace(steps[owner], status="RUNNING", started=event["timestamp"])
+        if current:
+            steps[current] = _advance(steps[current], entered, event)
     return list(steps.values())
 
 
-def _ends(step: str, entered: str | None, event: Mapping[str, Any]) -> bool:
-    if event["type"] in {"ExecutionAborted", "ExecutionTimedOut", "ExecutionFailed"}:
-        return True
-    return entered is not None and not entered.startswith(f"{step} (")
+_OVER = frozenset({"ExecutionAborted", "ExecutionTimedOut", "ExecutionFailed"})
+
+
+def _owner(state: str | None, steps: Mapping[str, Step]) -> str | None:
+    """Return the step that a state belongs to, if it is a step's."""
+    step = (state or "").partition(" (")[0]
+    return step if step in steps else None
 
 
 def _end(step: Step, entered: str | None, event: Mapping[str, Any]) -> Step:
+    status: Status = "SUCCEEDED" if step.begun else "SKIPPED"
     if event["type"] == "ExecutionAborted":
-        status: Status = "ABORTED"
-    else:
-        status = "FAILED" if entered in {None, "RecordFailure"} else "SUCCEEDED"
+        status = "ABORTED"
+    elif entered in {None, "RecordFailure"}:
+        status = "FAILED"
     return replace(step, status=status, ended=event["timestamp"])
 
 
-def _advance(step: Step, event: Mapping[str, Any]) -> Step:
+def _advance(step: Step, entered: str | None, event: Mapping[str, Any]) -> Step:
+    if entered is not None and entered != f"{step.id} (when)":
+        return replace(step, begun=True)
     if event["type"] == "TaskScheduled":
         return replace(step, attempts=step.attempts + 1)
-    details = event.get("stateExitedEventDetails", {})
-    if details.get("name") == step.id:
-        output = json.loads(details.get("output", "{}"))
-        return replace(step, outputs=output if isinstance(output, dict) else {})
-    return step
+    assigned = event.get("stateExitedEventDetails", {}).get("assignedVariables", {})
+    output = assigned.get(f"step_{step.id.replace('-', '_')}")
+    return replace(step, outputs=json.loads(output)) if output and step.begun else step
 
 
 class Terminal:
@@ -83,6 +91,8 @@ class Terminal:
     def __init__(self, stream: TextIO, *, live: bool) -> None:
         self._stream = stream
         self._live = live
+        self.asking = False
+        """Whether a question stands on the last line, which must not be wiped."""
         self._printed: set[str] = set()
 
     def show(self, steps: Sequence[Step], now: datetime) -> None:
@@ -92,15 +102,24 @@ class Terminal:
                 self._printed.add(step.id)
                 self.print(render_step(step, now))
         running = next((step for step in steps if step.status == "RUNNING"), None)
-        if self._live and running:
+        if self._live and running and not self.asking:
             self._stream.write(f"\r\x1b[K{render_step(running, now)}")
             self._stream.flush()
 
+    def ask(self, question: str) -> None:
+        """Put a question on a line of its own and leave it open for the answer."""
+        self._stream.write(f"{self._wipe}{question}")
+        self._stream.flush()
+        self.asking = True
+
     def print(self, text: str) -> None:
         """Print a line of its own; a live line is wiped first."""
-        wipe = "\r\x1b[K" if self._live else ""
-        self._stream.write(f"{wipe}{text}\n")
+        self._stream.write(f"{self._wipe}{text}\n")
         self._stream.flush()
+
+    @property
+    def _wipe(self) -> str:
+        return "\r\x1b[K" if self._live else ""
 
 
 def render_step(step: Step, now: datetime) -> str:

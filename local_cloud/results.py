@@ -75,6 +75,11 @@ def _deploy(outputs: Outputs) -> str:
     return ", ".join(f"{thing} {device['status']}" for thing, device in devices.items())
 
 
+def _approve(outputs: Outputs) -> str:
+    said = outputs["approval"]
+    return f"by {said['by']}" + (f": {said['comment']}" if said["comment"] else "")
+
+
 LINES: dict[str, Callable[[Outputs], str]] = {
     "label": _label,
     "transform": _transform,
@@ -83,4 +88,5 @@ LINES: dict[str, Callable[[Outputs], str]] = {
     "package": _package,
     "publish": _publish,
     "deploy": _deploy,
+    "approve": _approve,
 }

@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from local_cloud import interrupts, predictions
+from local_cloud.approvals import Approvals, check_answers
 from local_cloud.cloud import LocalCloud, local_cloud
 from local_cloud.context import ORCHESTRATOR_ACCOUNT
 from local_cloud.deployment import DeployedPipeline, deploy
-from local_cloud.plan import Plan, plan_run
+from local_cloud.plan import Plan, UnavailableError, plan_run
 from local_cloud.progress import Terminal, read_steps
 from local_cloud.record import Failure, Record, render_summary, write_artifacts, write_record
 from local_cloud.rules import rules
@@ -22,6 +23,8 @@ from local_cloud.rules import rules
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+__all__ = ["UnavailableError", "run_spec"]
 
 EXIT_CODES = {"SUCCEEDED": 0, "ABORTED": 130}
 EXIT_FAILED = 1
@@ -37,17 +40,26 @@ def run_spec(
     state_dir: Path,
     output: Literal["text", "json"],
     serve: bool = False,
+    answers: Mapping[str, bool] | None = None,
 ) -> int:
     """Run a spec in the local cloud and return the exit code: 0 succeeded, 1 failed, 130 interrupted.
 
     Progress goes to stderr, the summary or (`output` json) the run's record to stdout. With `serve` the
-    device keeps answering until Ctrl-C. Raises SpecError or ParameterError before anything is started.
+    device keeps answering until Ctrl-C. `answers` says yes or no to approve steps before they ask.
+    Raises SpecError, ParameterError or UnavailableError before anything is started.
     """
     plan = plan_run(spec, params=params, state_dir=state_dir)
+    check_answers(answers or {}, plan.approvals)
     terminal = Terminal(sys.stderr, live=sys.stderr.isatty())
+    approvals = Approvals(
+        answers=answers or {},
+        folder=plan.folder / "approvals",
+        terminal=terminal,
+        stdin=sys.stdin if sys.stdin and sys.stdin.isatty() else None,
+    )
     terminal.print(plan.run_id)
     with interrupts.raised(), local_cloud(state_dir) as cloud:
-        record = LocalRun(cloud=cloud, plan=plan, terminal=terminal).execute()
+        record = LocalRun(cloud=cloud, plan=plan, terminal=terminal, approvals=approvals).execute()
         _report(record, output, terminal)
         if serve and record.status == "SUCCEEDED":
             terminal.print("the device answers until you press Ctrl-C")
@@ -64,6 +76,7 @@ class LocalRun:
     cloud: LocalCloud
     plan: Plan
     terminal: Terminal
+    approvals: Approvals
 
     def execute(self) -> Record:
         """Deploy the pipeline, follow one execution to its end, try the device, keep what the run made."""
@@ -72,6 +85,9 @@ class LocalRun:
         (self.plan.folder / "definition.json").write_text(pipeline.definition, encoding="utf-8")
         with rules(self.cloud.context):
             record = self._follow(pipeline)
+        if any(step.kind == "deploy" and step.begun for step in record.steps):
+            things = [device.thing for device in self.cloud.greengrass.devices]
+            record = replace(record, devices={thing: self._device(thing) for thing in things})
         write_record(record)
         if record.status == "SUCCEEDED":
             record = self._try_device(record)
@@ -93,6 +109,8 @@ class LocalRun:
             while record.status == "RUNNING":
                 if stop.wait(LOOK_SECONDS):
                     states.stop_execution(executionArn=arn, error="Interrupted", cause=INTERRUPTED)
+                elif any(step.kind == "approve" and step.status == "RUNNING" for step in record.steps):
+                    self.approvals.look(arn)
                 record = self._look(states, arn)
                 self.terminal.show(record.steps, record.now)
         return record
@@ -130,13 +148,18 @@ class LocalRun:
         return CLOUD_LOG.sub(lambda match: f"log: {self.plan.state_dir}/logs{match[1]}.log", message)
 
     def _try_device(self, record: Record) -> Record:
-        """Note each device's components and ask the first one about the images held back from training."""
-        things = [device.thing for device in self.cloud.greengrass.devices]
-        record = replace(record, devices={thing: self._device(thing) for thing in things})
-        manifest = next(
-            (step.outputs["manifest"] for step in record.steps if "manifest" in step.outputs), None
+        """Ask a device that serves models about the images held back from training."""
+        manifests = [step.outputs.get("manifest") for step in record.steps]
+        manifest = next((each for each in manifests if isinstance(each, dict)), None)
+        serving = next(
+            (
+                device
+                for device in self.cloud.greengrass.devices
+                if predictions.SERVER in record.devices.get(device.thing, {}).get("components", {})
+            ),
+            None,
         )
-        if not things or not manifest:
+        if not serving or not manifest:
             return record
         self.terminal.print("asking the device about images that training never saw")
         try:
@@ -144,7 +167,7 @@ class LocalRun:
                 self.cloud.context,
                 self.plan.usecase.account,
                 manifest,
-                endpoint=predictions.read_endpoint(self.cloud.greengrass.devices[0].root),
+                endpoint=predictions.read_endpoint(serving.root),
                 model=record.pipeline,
             )
         except (predictions.PredictionError, OSError) as error:

@@ -6,7 +6,7 @@ import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipelines import asl, definition, graph, source, spec
+from pipelines import asl, availability, definition, emission, graph, source, spec
 from pipelines.diagnostics import Diagnostic, SpecError
 from pipelines.rules import Subject, check_all
 
@@ -48,6 +48,8 @@ class Compiled:
     functions: Mapping[str, str]
     assets: tuple[Asset, ...]
     markers: tuple[str, ...]
+    unavailable: tuple[tuple[str, str], ...] = ()
+    """(step, reason) for everything that the language knows and no handler can do yet: not to be run."""
 
 
 def compile_text(text: str, *, path: str, exists: Callable[[str], bool] = lambda _path: True) -> Compiled:
@@ -59,18 +61,19 @@ def compile_text(text: str, *, path: str, exists: Callable[[str], bool] = lambda
     text = source.normalise(text)
     pipeline, wiring = _check(text, path, exists)
     machine = asl.emit(pipeline, wiring)
+    written = definition.serialise(machine)
+    _check_size(written, text, path)
     problems = definition.check(machine)
     if problems:
         raise CompilerBugError("; ".join(problems))
-    written = definition.serialise(machine)
-    _check_size(written, text, path)
     return Compiled(
         pipeline=pipeline,
         graph=wiring,
         definition=written,
         functions=_functions(pipeline),
-        assets=tuple(_asset(step, rule) for step in pipeline.steps if step.kind for rule in step.kind.assets),
+        assets=tuple(_asset(step, rule) for step in pipeline.steps for rule in emission.assets_of(step)),
         markers=definition.markers(written),
+        unavailable=tuple(availability.find_unavailable(pipeline)),
     )
 
 
@@ -101,11 +104,20 @@ def _check_size(written: str, text: str, path: str) -> None:
 
 
 def _functions(pipeline: Pipeline) -> dict[str, str]:
-    kinds = {step.kind.name: step.kind.handler for step in pipeline.steps if step.kind}
-    return {**dict(sorted(kinds.items())), "failure": "tasks.failure.handler"}
+    called = {emission.function_name(step): _handler(step) for step in pipeline.steps}
+    known = {name: handler for name, handler in sorted(called.items()) if handler}
+    return {**known, "failure": "tasks.failure.handler"}
+
+
+def _handler(step: Step) -> str:
+    """Return the dotted name of a step's handler; nothing for a Lambda function that is there already."""
+    if not step.known_kind.own_function:
+        return step.known_kind.handler
+    module, colon, function = str(step.config["handler"]).partition(":")
+    return f"{module}.{function}" if colon and module != "arn" else ""
 
 
 def _asset(step: Step, rule: AssetRule) -> Asset:
     folder = posixpath.dirname(step.config[rule.path_of]) or "." if rule.path_of else rule.path
-    name = asl.asset_marker(step, rule).removeprefix("asset_")
+    name = emission.asset_marker(step, rule).removeprefix("asset_")
     return Asset(name=name, step=step.id.value, root=rule.root, path=folder, include=rule.include)

@@ -23,7 +23,10 @@ class Origin:
 
 Configure = Callable[[Mapping[str, Any], Origin], JsonObject]
 
-DEVICE_COMPONENTS = {"local_server": "com.edgepipe.LocalServer"}
+DEVICE_COMPONENTS = {
+    "local_server": "com.edgepipe.LocalServer",
+    "inference_uploader": "com.edgepipe.InferenceUploader",
+}
 """The platform's own Greengrass components: short name in a spec → full name."""
 
 SERVER_REQUIREMENT = {"com.edgepipe.LocalServer": ">=0.1.0 <1.0.0"}
@@ -43,12 +46,14 @@ def as_written(config: Mapping[str, Any], _origin: Origin) -> JsonObject:
 def train(config: Mapping[str, Any], origin: Origin) -> JsonObject:
     """Name the script inside its archive, and turn the gate and the time limit into numbers."""
     gate = [_condition(metric, text) for metric, text in config["gate"].items()]
-    return _limited({**config, "script": posixpath.basename(config["script"]), "gate": gate}, origin)
+    script = {"script": posixpath.basename(config["script"])} if "script" in config else {}
+    return _limited({**config, **script, "gate": gate}, origin)
 
 
 def compiling(config: Mapping[str, Any], origin: Origin) -> JsonObject:
-    """Turn the time limit into seconds."""
-    return _limited(config, origin)
+    """Turn the time limit into seconds; the targets and how many of them must do concern the fan-out only."""
+    own = {key: value for key, value in config.items() if key not in ("targets", "require")}
+    return _limited(own, origin)
 
 
 def package(config: Mapping[str, Any], origin: Origin) -> JsonObject:
@@ -64,7 +69,37 @@ def publish(config: Mapping[str, Any], origin: Origin) -> JsonObject:
 def deploy(config: Mapping[str, Any], _origin: Origin) -> JsonObject:
     """Write components under their full names; a key with a dot is one already."""
     named = {DEVICE_COMPONENTS.get(name, name): value for name, value in config["components"].items()}
-    return {**config, "components": named}
+    return {**{key: value for key, value in config.items() if key != "waves"}, "components": named}
+
+
+def wave(stage: Mapping[str, Any]) -> JsonObject:
+    """Turn one of a deployment's waves into numbers; what it does not ask for is null or empty."""
+    rate, abort = stage.get("rate"), stage.get("abort_if")
+    return {
+        "name": stage["name"],
+        "targets": stage["targets"],
+        "bake_seconds": seconds(stage["bake"]) if "bake" in stage else 0,
+        "verify": stage.get("verify", {}),
+        "rate_per_minute": int(rate.removesuffix("/min")) if rate else None,
+        "abort_percent": int(abort.partition("%")[0]) if abort else None,
+    }
+
+
+def custom(config: Mapping[str, Any], _origin: Origin) -> JsonObject:
+    """Pass on what the author wrote under `config`, and nothing else."""
+    found: JsonObject = config["config"]
+    return found
+
+
+def retrier(rule: Mapping[str, Any]) -> JsonObject:
+    """Return a `retry:` as Step Functions has it."""
+    return {
+        "ErrorEquals": list(rule["on"]),
+        "IntervalSeconds": seconds(rule["interval"]),
+        "BackoffRate": rule["backoff"],
+        "MaxAttempts": rule["attempts"],
+        "JitterStrategy": "FULL",
+    }
 
 
 def _condition(metric: str, text: str) -> dict[str, Any]:

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pipelines import promises
+
 MAX_BYTES = 1024 * 1024
 """A definition's limit (docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html)."""
-
-MAX_STATE_NAME = 80
 
 _MARKER = re.compile(r"\$\{([a-z][a-z0-9_]*)\}")
 
@@ -20,8 +20,31 @@ class DefinitionError(Exception):
 
 
 def serialise(definition: Mapping[str, Any]) -> str:
-    """Write a definition as text: the same definition gives the same bytes."""
-    return json.dumps(definition, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """Write a definition as text, one line a field of a state: the same definition gives the same bytes."""
+    return "\n".join(_lines(definition)) + "\n"
+
+
+def _lines(value: Mapping[str, Any], name: str = "") -> Iterator[str]:
+    """Write an object over several lines, and so the states in it; its opening brace is the first line.
+
+    There is no indentation: a thousand steps must fit into the size that Step Functions takes.
+    """
+    yield "{"
+    last = len(value) - 1
+    for place, (key, item) in enumerate(value.items()):
+        comma = "," if place < last else ""
+        if isinstance(item, Mapping) and (key in ("States", "ItemProcessor") or name == "States"):
+            first, *middle, end = _lines(item, key)
+            yield f"{_compact(key)}:{first}"
+            yield from middle
+            yield f"{end}{comma}"
+        else:
+            yield f"{_compact(key)}:{_compact(item)}{comma}"
+    yield "}"
+
+
+def _compact(value: Any) -> str:  # noqa: ANN401 - any JSON
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def markers(text: str) -> tuple[str, ...]:
@@ -38,53 +61,14 @@ def substitute(text: str, values: Mapping[str, str]) -> str:
     return _MARKER.sub(lambda match: json.dumps(values[match[1]], ensure_ascii=False)[1:-1], text)
 
 
-def check(definition: Mapping[str, Any]) -> list[str]:
-    """Return everything that is wrong with a definition we emitted; it is empty unless edgepipe has a bug."""
-    names: list[str] = []
-    problems = [*_check_scope(definition, names), *_check_strings(definition)]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    return problems + [f"the state name {name!r} is used twice" for name in repeated]
+def check(definition: Mapping[str, Any], text: str = "") -> list[str]:
+    """Return everything that is wrong with a definition we emitted; it is empty unless edgepipe has a bug.
 
-
-def _check_scope(scope: Mapping[str, Any], names: list[str]) -> Iterator[str]:
-    """Check the states of the machine or of one Map: targets exist, all are reached, each ends or goes on."""
-    found: Mapping[str, Any] = scope["States"]
-    names += found
-    reached = _reach(scope)
-    yield from (f"the state {name!r} does not exist" for name in sorted(reached - set(found)))
-    yield from (f"the state {name!r} is never reached" for name in found if name not in reached)
-    for name, state in found.items():
-        if len(name) > MAX_STATE_NAME:
-            yield f"the state name {name!r} is longer than {MAX_STATE_NAME} characters"
-        yield from (f"the state {name!r} {problem}" for problem in _check_state(state))
-        if "ItemProcessor" in state:
-            yield from _check_scope(state["ItemProcessor"], names)
-
-
-def _check_state(state: Mapping[str, Any]) -> Iterator[str]:
-    final = state["Type"] in ("Succeed", "Fail", "Choice")
-    if not final and ("Next" in state) == ("End" in state):
-        yield "needs either Next or End"
-    if state["Type"] == "Task" and not {"TimeoutSeconds", "Retry", "Catch"} <= set(state):
-        yield "is a task without TimeoutSeconds, Retry or Catch"
-    if state.get("HeartbeatSeconds", 0) >= state.get("TimeoutSeconds", 1):
-        yield "has a heartbeat that is not shorter than its timeout"
-
-
-def _reach(scope: Mapping[str, Any]) -> set[str]:
-    reached: set[str] = set()
-    waiting = [scope["StartAt"]]
-    while waiting:
-        name = waiting.pop()
-        if name not in reached:
-            reached.add(name)
-            waiting += _targets(scope["States"].get(name, {}))
-    return reached
-
-
-def _targets(state: Mapping[str, Any]) -> list[str]:
-    parts = [state, *state.get("Catch", ()), *state.get("Choices", ())]
-    return [part[key] for part in parts for key in ("Next", "Default") if key in part]
+    `text` is the definition as written, whose size is checked too.
+    """
+    size = len(text.encode("utf-8"))
+    large = [f"the definition has {size:,} bytes, more than {MAX_BYTES:,}"] if size > MAX_BYTES else []
+    return [*promises.check(definition), *_check_strings(definition), *large]
 
 
 def _check_strings(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +35,10 @@ class Diagnostic:
     severity: Severity = "error"
 
 
+class RequestError(Exception):
+    """What was asked for cannot be done as asked; the message says what to ask for instead."""
+
+
 class SpecError(Exception):
     """A spec does not compile: every diagnostic in the order of the text, and what it takes to show them."""
 
@@ -48,8 +51,16 @@ class SpecError(Exception):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """Return the sentence that names the nearest known word, or None where nothing is near."""
+    near = near_miss(word, known)
+    return f"Did you mean '{near}'?" if near else None
+
+
+def near_miss(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that is nearest to a misspelt one, or None where nothing is near."""
+    import difflib  # only a spec with mistakes needs it
+
     near = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
-    return f"Did you mean '{near[0]}'?" if near else None
+    return near[0] if near else None
 
 
 def one_of(word: str, known: Iterable[str], what: str) -> str:
@@ -110,6 +121,23 @@ def _json_item(item: Diagnostic, path: str) -> dict[str, object]:
     }
 
 
+def _render_github(diagnostics: Sequence[Diagnostic], path: str, _text: str) -> str:
+    from pipelines import github
+
+    return github.render(diagnostics, path)
+
+
+def _render_sarif(diagnostics: Sequence[Diagnostic], path: str, _text: str) -> str:
+    from pipelines import sarif
+
+    return sarif.render(diagnostics, path)
+
+
 Renderer = Callable[[Sequence[Diagnostic], str, str], str]
-RENDERERS: Mapping[str, Renderer] = {"text": _render_text, "json": _render_json}
+RENDERERS: Mapping[str, Renderer] = {
+    "text": _render_text,
+    "json": _render_json,
+    "github": _render_github,
+    "sarif": _render_sarif,
+}
 """The forms that `edgepipe validate --format` offers."""

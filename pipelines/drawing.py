@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipelines.facts import fact
+from pipelines.graph import upstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,14 +52,22 @@ def plan(compiled: Compiled) -> Drawing:
 
 
 def _box(step: Step) -> Box:
-    tags = step.config.get("targets", ())
+    waves = [f"{wave['name']}: {', '.join(wave['targets'])}" for wave in step.config.get("waves", ())]
+    tags = waves or step.config.get("targets", ())
     return Box(id=step.id.value, kind=step.known_kind.name, fact=fact(step), tags=tuple(tags))
 
 
 def _arrows(compiled: Compiled, step: Step) -> Iterator[Arrow]:
     inputs = compiled.graph.inputs[step.id.value]
-    for taken in step.known_kind.takes:
-        yield Arrow(source=inputs[taken], target=step.id.value, label=taken)
+    for taken, source in inputs.items():
+        yield Arrow(source=source, target=step.id.value, label=taken)
     order = [each.id.value for each in compiled.pipeline.steps]
-    for waited in sorted(compiled.graph.before[step.id.value] - set(inputs.values()), key=order.index):
+    for waited in sorted(_waited(compiled, step.id.value) - set(inputs.values()), key=order.index):
         yield Arrow(source=waited, target=step.id.value, label="")
+
+
+def _waited(compiled: Compiled, step_id: str) -> set[str]:
+    """Return the steps that a step waits for, but for those that another of them waits for anyway."""
+    edges = {name: set(each) for name, each in compiled.graph.before.items()}
+    behind: set[str] = set().union(*(upstream(each, edges) for each in edges[step_id]))
+    return edges[step_id] - behind

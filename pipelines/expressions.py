@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines import references
 from pipelines.references import Part, Ref
+from pipelines.resolution import ITEM
 from pipelines.spec import RUN_FIELDS, identifier
 
 if TYPE_CHECKING:
@@ -17,17 +18,31 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPERATORS = frozenset({"and", "or", "in", "true", "false", "null", "function"})
 
-CAUSE = (
-    "($cause := $states.errorOutput.Cause; $exists($cause) ?"
-    ' ($substring($cause, 0, 15) = "{\\"errorMessage\\""'
-    ' and $substring($cause, -1) = "}" ? $parse($cause).errorMessage : $cause) : "")'
-)
+_BARE = "$substring($c,0,15) = '{\"errorMessage\"' and $substring($c,-1) = '}' ? $parse($c).errorMessage : $c"
 """The bare message of an error: Lambda wraps it as {"errorMessage": ..., "errorType": ...}, others do not.
 
 A cause longer than 32,768 characters arrives cut off; what does not end as JSON is taken as it is.
 """
 
-ERROR = '($exists($states.errorOutput.Error) ? $states.errorOutput.Error : "States.TaskFailed")'
+_LOST = (
+    "$string($count($keys($lost))) & ' of ' & $string($states.input.Of) & ' targets failed: ' & "
+    "$join($each($lost, function($v, $k) { $k & ': ' & $v.cause }), '; ')"
+)
+"""The sentence that names every failed target with its cause."""
+
+ERROR = "[$states.input.Error,'States.TaskFailed'][0]"
+"""The error's name, in the state that a Catch leads to."""
+
+CAUSE = (
+    f"($lost := $states.input.Lost; $c := [$states.input.Cause,''][0]; $exists($lost) ? {_LOST} : {_BARE})"
+)
+"""The error's cause in plain words, in the state that a Catch or a judgement leads to."""
+
+OUTCOME = (
+    "($e := $states.errorOutput; $c := [$e.Cause,''][0]; {'target': $states.input, "
+    f"'error': [$e.Error,'States.TaskFailed'][0], 'cause': {_BARE}}})"
+)
+"""What becomes of a target whose task failed."""
 
 TASK_RESULT = "$states.result.Payload"
 """What `lambda:invoke` returns wraps what the function returned; a task token's answer is not wrapped."""
@@ -57,6 +72,8 @@ def field(*path: str) -> str:
 
 def ref(reference: Ref) -> str:
     """Return the JSONata that a checked reference stands for."""
+    if reference.path == ITEM:
+        return "$states.input.item"
     scope, first, *rest = reference.path
     return field(f"step_{identifier(first)}", *rest) if scope == "steps" else field(scope, first, *rest)
 
@@ -88,11 +105,6 @@ def given_or(name: str, default: str) -> str:
     return f"$exists({path}) ? {path} : {default}"
 
 
-def missing(name: str) -> str:
-    """Return the expression that fails the run for want of a parameter."""
-    return f"$error({literal(f'this run needs the parameter {name!r}')})"
-
-
 def merge_outcomes(condition: str, value: str) -> str:
     """Return the object target → value of a Map's outcomes that fulfil a condition; {} where none does.
 
@@ -101,14 +113,22 @@ def merge_outcomes(condition: str, value: str) -> str:
     return f"$merge([$states.result[{condition}].{{target: {value}}}])"
 
 
-def failed_targets(variable: str, gives: str) -> str:
-    """Return the sentence that names every failed target with its cause."""
+def merge_waves(names: Sequence[str], variables: Sequence[str]) -> str:
+    """Return one deployment made of those of several waves, whose last has just answered.
+
+    The brackets keep single entries lists: JSONata unwraps sequences of one.
+    """
+    earlier = "".join(f"${name}, " for name in variables)
     return (
-        f"($failed := {field(variable, 'failed')}; $lost := $count($keys($failed)); "
-        f"$all := $lost + $count($keys({field(variable, gives)})); "
-        '$string($lost) & " of " & $string($all) & " targets failed: " & '
-        '$join($each($failed, function($why, $target) { $target & ": " & $why.cause }), "; "))'
+        f"($w := [{earlier}$states.result.deployment]; $merge([$w[-1], {{'facts': $merge([$w[-1].facts, "
+        "{'deployments': [$w.facts.deployments], 'devices': $merge([$w.facts.devices]), "
+        f"'waves': {literal(list(names))}}}])}}]))"
     )
+
+
+def none_skipped(variables: Sequence[str]) -> str:
+    """Return the condition that none of these steps was skipped."""
+    return " and ".join(f"$not($exists(${name}.skipped))" for name in variables)
 
 
 def run_scope(pipeline: str) -> dict[str, str]:

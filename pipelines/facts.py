@@ -17,7 +17,7 @@ def fact(step: Step) -> str:
 
 
 def _label(config: Mapping[str, Any]) -> str:
-    return ", ".join(config["labels"])
+    return f"{config['method']}: {', '.join(config['labels'])}"
 
 
 def _transform(config: Mapping[str, Any]) -> str:
@@ -28,7 +28,11 @@ def _transform(config: Mapping[str, Any]) -> str:
 
 def _train(config: Mapping[str, Any]) -> str:
     gate = ", ".join(f"{metric} {text}" for metric, text in config["gate"].items())
-    return gate or f"{config['framework']['name']} {config['framework']['version']}"
+    if gate:
+        return gate
+    if "script" not in config:
+        return str(config.get("algorithm") or config.get("image")).rpartition("/")[2]
+    return f"{config['framework']['name']} {config['framework']['version']}"
 
 
 def _compile(config: Mapping[str, Any]) -> str:
@@ -47,6 +51,18 @@ def _deploy(config: Mapping[str, Any]) -> str:
     return f"on failure: {config['on_failure']}"
 
 
+def _serve(config: Mapping[str, Any]) -> str:
+    return f"{config['instances']} x {config['instance']}"
+
+
+def _approve(config: Mapping[str, Any]) -> str:
+    return str(config["message"])
+
+
+def _custom(config: Mapping[str, Any]) -> str:
+    return str(config["handler"])
+
+
 _FACTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "label": _label,
     "transform": _transform,
@@ -55,4 +71,7 @@ _FACTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "package": _package,
     "publish": _publish,
     "deploy": _deploy,
+    "serve": _serve,
+    "approve": _approve,
+    "custom": _custom,
 }

@@ -51,6 +51,7 @@ def plan(pipeline: Pipeline) -> Graph:
     edges = _said_edges(pipeline)
     inputs, undecided = _wire_certain(pipeline, edges)
     problems = list(_wire_nearest(pipeline, edges, inputs, undecided))
+    _place_gates(pipeline, edges)
     return Graph(
         inputs=inputs,
         before={step_id: frozenset(earlier) for step_id, earlier in edges.items()},
@@ -65,7 +66,7 @@ def _said_edges(pipeline: Pipeline) -> Edges:
     edges: Edges = {}
     for step in pipeline.steps:
         named = {need.value for need in step.needs} | {source.value for source in step.inputs.values()}
-        named |= {ref.path[1] for ref in step.refs() if ref.path[:1] == ("steps",)}
+        named |= {ref.path[1] for ref in step.refs() if len(ref.path) > 1 and ref.path[0] == "steps"}
         edges[step.id.value] = named & known - {step.id.value}
     return edges
 
@@ -76,8 +77,11 @@ def _wire_certain(
     """Wire what the spec names and what only one step gives; return that and what is left to decide."""
     inputs: dict[str, dict[str, str]] = {step.id.value: {} for step in pipeline.steps}
     undecided: list[tuple[Step, str]] = []
+    by_type = _by_type(pipeline)
     for step, taken in _taken(pipeline):
-        givers = _givers(pipeline, step, taken)
+        givers = _givers(by_type, step, taken)
+        if taken in step.given:
+            continue
         if taken in step.inputs:
             inputs[step.id.value][taken] = step.inputs[taken].value
         elif len(givers) == 1:
@@ -92,8 +96,9 @@ def _wire_nearest(
     pipeline: Pipeline, edges: Edges, inputs: dict[str, dict[str, str]], undecided: list[tuple[Step, str]]
 ) -> Iterator[Missing | Ambiguous]:
     """Choose among several by nearness; each choice adds an edge that the next one sees."""
+    by_type = _by_type(pipeline)
     for step, taken in undecided:
-        near = nearest(step.id.value, _givers(pipeline, step, taken), edges)
+        near = nearest(step.id.value, _givers(by_type, step, taken), edges)
         if len(near) == 1:
             inputs[step.id.value][taken] = near[0]
             edges[step.id.value].add(near[0])
@@ -109,12 +114,39 @@ def _taken(pipeline: Pipeline) -> Iterator[tuple[Step, str]]:
             yield step, taken
 
 
-def _givers(pipeline: Pipeline, taker: Step, taken: str) -> tuple[str, ...]:
-    return tuple(
-        step.id.value
-        for step in pipeline.steps
-        if step.kind and step.kind.gives == taken and step is not taker
-    )
+def _by_type(pipeline: Pipeline) -> Mapping[str, list[str]]:
+    """Return artifact type → the steps that give it, in the order of the spec."""
+    found: dict[str, list[str]] = {}
+    for step in pipeline.steps:
+        if step.kind and step.kind.gives:
+            found.setdefault(step.kind.gives, []).append(step.id.value)
+    return found
+
+
+def _givers(by_type: Mapping[str, list[str]], taker: Step, taken: str) -> tuple[str, ...]:
+    return tuple(each for each in by_type.get(taken, ()) if each != taker.id.value)
+
+
+def _place_gates(pipeline: Pipeline, edges: Edges) -> None:
+    """Put each gate, such as an approval, after the steps above it and before the steps below it.
+
+    Its own `needs` replace the first; a step that names it in `needs` replaces the second. What the spec
+    says otherwise wins.
+    """
+    ids = [step.id.value for step in pipeline.steps]
+    for place, step in enumerate(pipeline.steps):
+        if step.kind is None or not step.kind.gate:
+            continue
+        gate = step.id.value
+        if not step.needs:
+            for each in ids[:place]:
+                if gate not in upstream(each, edges):
+                    edges[gate].add(each)
+        if not any(gate == need.value for other in pipeline.steps for need in other.needs):
+            behind = upstream(gate, edges)
+            for each in ids[place + 1 :]:
+                if each not in behind:
+                    edges[each].add(gate)
 
 
 def nearest(taker: str, candidates: Iterable[str], edges: Mapping[str, set[str]]) -> tuple[str, ...]:

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from pipelines.nodes import ScalarNode
 
 OPENING = "${{"
-_REFERENCE = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
-_PATH = re.compile(r"\s*([A-Za-z_][\w-]*(?:\.[\w-]+)+)\s*", re.ASCII)
+_REFERENCE = re.compile(r"\$\{\{((?:(?!\$\{\{|\}\}).)*)\}\}", re.DOTALL)
+"""Up to the next opening and no further: looking for the end of each of many openings takes for ever."""
+_PATH = re.compile(r"\s*(item|[A-Za-z_][\w-]*(?:\.[\w-]+)+)\s*", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,7 @@ def _ref(match: re.Match[str], node: ScalarNode, raw_begin: int) -> Ref:
 
 
 def _span(node: ScalarNode, begin: int, length: int) -> Span:
-    before = node.raw[:begin]
-    line = node.span.line + before.count("\n")
-    column = begin - before.rfind("\n") if "\n" in before else node.span.column + begin
+    breaks = node.raw.count("\n", 0, begin)
+    line = node.span.line + breaks
+    column = begin - node.raw.rfind("\n", 0, begin) if breaks else node.span.column + begin
     return Span(line=line, column=column, end_line=line, end_column=column + length)

@@ -26,8 +26,12 @@ PARAM_TYPES = {
     "number": "number",
     "boolean": "boolean",
     "s3uri": "string",
+    "list": "array",
 }
 """A parameter's type → the JSON type of its values."""
+
+ITEM = ("item",)
+"""The entry of the list that a step's `for_each` goes through."""
 
 _ARTIFACT_FIELDS = {"type": "string", "uri": "string", "digest": "string", "facts": "object"}
 
@@ -42,6 +46,8 @@ class Unknown:
 
 def resolve(ref: Ref, pipeline: Pipeline) -> str | Unknown:
     """Return the JSON type of what a reference names, ANY where only the run knows it."""
+    if ref.path == ITEM:
+        return ANY
     if len(ref.path) < 2:
         return _unknown("", ("params", "usecase", "run", "steps"), "scopes")
     scope, name, *rest = ref.path
@@ -49,7 +55,7 @@ def resolve(ref: Ref, pipeline: Pipeline) -> str | Unknown:
         case "params":
             param = pipeline.param(name)
             known = [each.name for each in pipeline.params]
-            found = PARAM_TYPES.get(param.type, ANY) if param else _unknown(name, known, "parameters")
+            found = PARAM_TYPES.get(param.type, ANY) if param else _undeclared(name, known)
         case "usecase":
             found = (
                 "string" if name in USECASE_FIELDS else _unknown(name, USECASE_FIELDS, "use case's fields")
@@ -71,9 +77,10 @@ def _resolve_step(pipeline: Pipeline, name: str, rest: list[str]) -> str | Unkno
     if step.kind is None:
         return ANY
     if not rest:
-        outputs = ", ".join([step.kind.gives, *step.kind.reports])
+        outputs = ", ".join(step.kind.outputs)
         return Unknown(message=f"step '{name}' has several outputs", hint=f"Name one of {outputs}.")
-    return _resolve_output(step, step.kind, rest)
+    found = _resolve_output(step, step.kind, rest)
+    return "array" if step.for_each is not None and isinstance(found, str) else found
 
 
 def _resolve_output(step: Step, kind: StepKind, path: list[str]) -> str | Unknown:
@@ -81,7 +88,7 @@ def _resolve_output(step: Step, kind: StepKind, path: list[str]) -> str | Unknow
     if output in kind.reports:
         return _resolve_report(output, kind.reports[output], rest)
     if output != kind.gives:
-        return _unknown(output, [kind.gives, *kind.reports], f"outputs of step '{step.id.value}'")
+        return _unknown(output, kind.outputs, f"outputs of step '{step.id.value}'")
     if output in PER_TARGET and rest:
         target, *rest = rest
         known = step.config.get(kind.fan_out) if kind.fan_out else None
@@ -107,7 +114,15 @@ def _resolve_artifact(rest: list[str]) -> str | Unknown:
 
 
 def _no_fields(ref: Ref) -> Unknown:
-    return Unknown(message=f"'{'.'.join(ref.path[:2])}' has no fields")
+    name = ".".join(ref.path[:2])
+    return Unknown(message=f"'{name}' has no fields", hint=f"Write ${{{{ {name} }}}}.")
+
+
+def _undeclared(name: str, known: list[str]) -> Unknown:
+    if known:
+        return _unknown(name, known, "parameters")
+    hint = f"Declare it under 'params', such as '{shorten(name)}: {{type: string}}'."
+    return Unknown(message=f"'{shorten(name)}' is no parameter of this pipeline", hint=hint)
 
 
 def _unknown(word: str, known: Iterable[str], what: str) -> Unknown:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import posixpath
 import re
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,30 @@ Schema = dict[str, Any]
 """A JSON Schema as it stands in its file; `True` stands as the empty schema."""
 
 
-@functools.cache
-def load(name: str) -> Schema:
-    """Return the schema in schemas/NAME, such as `steps/train.schema.json`, every `$ref` replaced."""
-    return _resolve(_read(name), name)
+OPAQUE: Schema = {"description": "checked elsewhere, against the schema of its kind"}
+"""Stands for a part that the caller checks by itself."""
 
 
 @functools.cache
-def _read(name: str) -> Schema:
+def load(name: str, opaque: tuple[str, ...] = ()) -> Schema:
+    """Return the schema in schemas/NAME, such as `steps/train.schema.json`, every `$ref` replaced.
+
+    The members of the properties that `opaque` names are left to the caller.
+    """
+    whole = read(name)
+    cut = {
+        key: {**whole["properties"][key], "properties": {}, "additionalProperties": OPAQUE} for key in opaque
+    }
+    rest = {key: value for key, value in whole.items() if key != "$defs" or not opaque}
+    resolved = _resolve({**rest, "properties": {**whole.get("properties", {}), **cut}}, name)
+    for key in opaque:
+        resolved["properties"][key]["additionalProperties"] = OPAQUE
+    return resolved if "properties" in whole else {**resolved, "properties": {}}
+
+
+@functools.cache
+def read(name: str) -> Schema:
+    """Return the schema in schemas/NAME as it stands there."""
     document: Schema = json.loads((FOLDER / name).read_text(encoding="utf-8"))
     return document
 
@@ -32,8 +49,14 @@ def _resolve(schema: Schema, name: str) -> Schema:
     if "$ref" not in schema:
         return resolved
     target, _, pointer = schema["$ref"].partition("#")
-    other = _beside(name, target) if target else name
-    return {**_resolve(_point(_read(other), pointer), other), **resolved}
+    other = posixpath.normpath(posixpath.join(posixpath.dirname(name), target)) if target else name
+    return {**_resolve_part(other, pointer), **resolved}
+
+
+@functools.cache
+def _resolve_part(name: str, pointer: str) -> Schema:
+    """Resolve what a reference points to once: the same few parts stand in every kind's schema."""
+    return _resolve(_point(read(name), pointer), name)
 
 
 def _resolve_value(value: Any, name: str) -> Any:  # noqa: ANN401 - a schema holds any JSON
@@ -42,10 +65,6 @@ def _resolve_value(value: Any, name: str) -> Any:  # noqa: ANN401 - a schema hol
     if isinstance(value, list):
         return [_resolve_value(item, name) for item in value]
     return value
-
-
-def _beside(name: str, target: str) -> str:
-    return (FOLDER / name).parent.joinpath(target).resolve().relative_to(FOLDER).as_posix()
 
 
 def _point(document: Schema, pointer: str) -> Schema:

@@ -7,12 +7,12 @@ A contract test holds it against jsonschema itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pipelines import references, values
 from pipelines import schema as schema_files
-from pipelines.diagnostics import Diagnostic, did_you_mean
+from pipelines.diagnostics import Diagnostic, did_you_mean, near_miss
 from pipelines.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from pipelines.source import shorten
 
@@ -62,8 +62,7 @@ _WORDS = {
 }
 _ANY = frozenset(_WORDS)
 
-OPAQUE: Schema = {"description": "checked elsewhere, against the schema of its kind"}
-"""Stands for a part that the caller checks by itself."""
+OPAQUE = schema_files.OPAQUE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +80,8 @@ class Shape:
 
     value: Json = None
     slots: list[Slot] = field(default_factory=list)
+    meant: dict[tuple[int, str], Node] = field(default_factory=dict)
+    """By mapping (its id) and key: the node under a misspelt key that was taken for that one."""
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
     def report(self, code: str, message: str, node: Node, hint: str | None = None) -> None:
@@ -91,7 +92,15 @@ class Shape:
         """Take over what a part of the node gave, and return its value."""
         self.slots += other.slots
         self.diagnostics += other.diagnostics
+        self.meant.update(other.meant)
         return other.value
+
+    def find(self, node: Node | None, *path: str) -> Node | None:
+        """Follow keys down through mappings, misspelt ones too, so that one slip is one mistake."""
+        for key in path:
+            found = node.get(key) if isinstance(node, MappingNode) else None
+            node = found or self.meant.get((id(node), key))
+        return node
 
 
 def check(node: Node, schema: Schema, name: str) -> Shape:
@@ -115,7 +124,14 @@ def _check_any_of(node: Node, schema: Schema, name: str) -> Shape:
     if isinstance(node, ScalarNode) and references.OPENING in node.text:
         return _slot(node, _types(plain))
     found = [check(node, each, name) for each in (*others, plain)]
-    return next((shape for shape in found if not shape.diagnostics), found[-1])
+    fitting = [shape for shape, each in zip(found, schema["anyOf"], strict=True) if _admits(each, node)]
+    return next((shape for shape in found if not shape.diagnostics), (fitting or found)[-1])
+
+
+def _admits(schema: Schema, node: Node) -> bool:
+    """Say whether a schema could take a node of this sort at all."""
+    sorts = {"object": MappingNode, "array": SequenceNode}
+    return any(isinstance(node, sorts.get(each, ScalarNode)) for each in _types(schema))
 
 
 def _slot(node: ScalarNode, expected: frozenset[str]) -> Shape:
@@ -253,7 +269,7 @@ def _check_mapping(node: MappingNode, schema: Schema, name: str) -> Shape:
     found = {key.text: value for key, value in _check_entries(shape, node, schema, name)}
     shape.value = {**_order_defaults(schema, found), **found}
     for key in schema.get("required", ()):
-        if node.get(key) is None:
+        if shape.find(node, key) is None:
             shape.report("P011", f"{name} has no '{key}'", node, _advise(schema, key))
     if len(node.entries) < schema.get("minProperties", 0):
         shape.report("P013", f"{name} must not be empty", node)
@@ -290,9 +306,26 @@ def _check_entries(
             yield key, shape.take(check(value, known[key.text], label))
         elif rest is False:
             shape.report("P010", f"{name} has no key {label}", key, _suggest(key.text, list(known)))
-            shape.take(check(value, {}, label))
+            meant = _meant(key.text, known, node)
+            yield from _take_meant(shape, node, key, value, known, meant)
         elif _check_key(shape, key, schema, name):
             yield key, shape.take(check(value, rest if isinstance(rest, dict) else {}, label))
+
+
+def _meant(word: str, known: Schema, node: MappingNode) -> str | None:
+    """Return the key that a misspelt one must stand for: the nearest, unless that is there as well."""
+    return near_miss(word, [key for key in known if node.get(key) is None])
+
+
+def _take_meant(
+    shape: Shape, node: MappingNode, key: ScalarNode, value: Node, known: Schema, meant: str | None
+) -> Iterator[tuple[ScalarNode, Json]]:
+    """Read the value as that of the key it stands for, whose mistakes then show as well."""
+    if meant is None or (id(node), meant) in shape.meant:
+        shape.take(check(value, {}, f"'{shorten(key.text)}'"))
+        return
+    shape.meant[id(node), meant] = value
+    yield replace(key, text=meant), shape.take(check(value, known[meant], f"'{meant}'"))
 
 
 def _suggest(word: str, known: list[str]) -> str:

@@ -7,6 +7,7 @@ PyYAML's C composer recurses on the C stack, which deep input overflows; its con
 from __future__ import annotations
 
 import bisect
+import codecs
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
@@ -16,6 +17,7 @@ from yaml import events
 
 from pipelines.diagnostics import START, Diagnostic, Span, SpecError
 from pipelines.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from pipelines.references import OPENING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,21 +25,40 @@ if TYPE_CHECKING:
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 50
 MAX_NODES = 20_000
+MAX_SCALAR = 20_000
 
 _LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_LESS = "Move data out of it: a spec only says what to do."
 _FORBIDDEN = re.compile(
     "[^\t\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069\ufeff]"
 )
 
 
+_ADVICE = {
+    "mapping values are not allowed": "Look for a colon too many, a key without one, or a line too far in.",
+    "did not find expected ','": "Look for a bracket or a quote that is not closed.",
+    "did not find expected key": "Keys of one mapping begin in the same column.",
+    "did not find expected '-'": "Entries of one list begin in the same column.",
+    "cannot start any token": "Put the value into quotes.",
+    "escape": "In double quotes a backslash begins an escape; use single quotes.",
+    "while scanning a quoted scalar": "Look for a quote that is not closed.",
+    "could not find expected ':'": "Put a colon after the key.",
+}
+"""Part of what PyYAML says → what its reader can do about it."""
+
+
 def decode(data: bytes, *, path: str) -> str:
     """Return a spec's text from its bytes: UTF-8, with or without a byte order mark. Raises SpecError."""
+    bare = data.removeprefix(codecs.BOM_UTF8)
     try:
-        return data.decode("utf-8-sig")
+        return bare.decode("utf-8")
     except UnicodeDecodeError as error:
-        message = f"the file is not UTF-8 text (byte {error.start + 1} cannot be read)"
-        hint = "Save it as UTF-8."
-        raise SpecError([Diagnostic(code="P001", message=message, hint=hint)], path=path) from error
+        text = normalise(bare.decode("utf-8", "replace"))
+        good = len(normalise(bare[: error.start].decode("utf-8")))
+        message = f"the byte 0x{bare[error.start]:02X} is not UTF-8 text"
+        span = _Places(text).span(good, good + 1)
+        wrong = Diagnostic(code="P001", message=message, span=span, hint="Save the file as UTF-8.")
+        raise SpecError([wrong], path=path, text=text) from error
 
 
 def normalise(text: str) -> str:
@@ -70,7 +91,7 @@ def _refuse(code: str, message: str, span: Span = START, hint: str | None = None
 def _check_text(text: str) -> None:
     if len(text) > MAX_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         message = f"the spec is larger than {MAX_BYTES:,} bytes"
-        _refuse("P004", message, hint="Move data out of it: a spec only says what to do.")
+        _refuse("P004", message, hint=_LESS)
     bad = _FORBIDDEN.search(text)
     if bad:
         message = f"the character U+{ord(bad[0]):04X} may not stand in a spec"
@@ -145,15 +166,18 @@ class _Reader:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             span = self._places.span(mark.index, mark.index + 1) if mark else START
-            _refuse("P002", f"this is not YAML: {_reason(error)}", span, self._advice(span))
+            reason = _reason(error)
+            _refuse("P002", f"this is not YAML: {reason}", span, self._advice(span, reason))
         except yaml.YAMLError as error:
             _refuse("P002", f"this is not YAML: {' '.join(str(error).split())}")
 
-    def _advice(self, span: Span) -> str | None:
-        line = self.text.split("\n")[span.line - 1] if span.line else ""
+    def _advice(self, span: Span, reason: str) -> str | None:
+        line = self.text.split("\n")[span.line - 1]
         if "\t" in line[: span.column]:
             return "Indent with spaces: YAML allows no tabs there."
-        return None
+        if "flow" in reason and f'"{OPENING}' not in line and OPENING in line:
+            return "Inside { } and [ ], put the reference into quotes."
+        return next((advice for sign, advice in _ADVICE.items() if sign in reason), None)
 
     def _node(self, event: events.Event, depth: int) -> Node:
         self._check_depth(depth, event)
@@ -186,6 +210,8 @@ class _Reader:
 
     def _scalar(self, event: events.ScalarEvent) -> ScalarNode:
         span = self._span(event)
+        if len(event.value) > MAX_SCALAR:
+            _refuse("P004", f"this text is longer than {MAX_SCALAR:,} characters", span, _LESS)
         bad = _FORBIDDEN.search(event.value)
         if bad:
             message = f"the character U+{ord(bad[0]):04X} may not stand in a spec"
@@ -209,7 +235,9 @@ class _Reader:
             key = self._node(following, depth + 1)
             value = self._node(next(self._events), depth + 1)
             if not isinstance(key, ScalarNode):
-                _refuse("P005", "a key must be a word, not a list or a mapping", key.span)
+                _refuse(
+                    "P005", "a key must be a word, not a list or a mapping", key.span, "Write KEY: VALUE."
+                )
             self._note_duplicate(found.get(key.text), key)
             found.setdefault(key.text, (key, value))
         _refuse("P002", "this mapping does not end", self._span(event))
@@ -231,20 +259,22 @@ class _Reader:
                 if name in self._anchors
                 else "has no anchor before it"
             )
-            _refuse("P005", f"the alias '*{shorten(name)}' {reason}", self._span(event))
+            _refuse(
+                "P005", f"the alias '*{shorten(name)}' {reason}", self._span(event), "Write the value itself."
+            )
         self._charge(anchor.size, event)
         self._check_depth(depth + anchor.height, event)
         return anchor.node
 
     def _check_depth(self, depth: int, event: events.Event) -> None:
         if depth > MAX_DEPTH:
-            _refuse("P004", f"the spec is nested deeper than {MAX_DEPTH} levels", self._span(event))
+            _refuse("P004", f"the spec is nested deeper than {MAX_DEPTH} levels", self._span(event), _LESS)
 
     def _charge(self, nodes: int, event: events.Event) -> None:
         self._count += nodes
         if self._count > MAX_NODES:
             message = f"the spec grows beyond {MAX_NODES:,} values once its aliases are expanded"
-            _refuse("P004", message, self._span(event))
+            _refuse("P004", message, self._span(event), _LESS)
 
     def _refuse_tag(self, event: events.Event) -> None:
         tag = getattr(event, "tag", None)

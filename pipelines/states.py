@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipelines import expressions
@@ -35,19 +36,19 @@ LAMBDA_ERRORS = (
 
 _RETRY_TRANSIENT = {
     "ErrorEquals": ["TransientError", *LAMBDA_ERRORS],
-    "IntervalSeconds": 2,
-    "BackoffRate": 2,
-    "MaxAttempts": 6,
-    "MaxDelaySeconds": 60,
+    "MaxAttempts": 7,
     "JitterStrategy": "FULL",
 }
+"""1, 2, 4 ... 64 seconds: the interval of 1 and the rate of 2 are Step Functions' own."""
+
 _RETRY_CAPACITY = {
     "ErrorEquals": ["CapacityError"],
     "IntervalSeconds": 300,
-    "BackoffRate": 1.5,
     "MaxAttempts": 24,
     "MaxDelaySeconds": 3600,
+    "JitterStrategy": "FULL",
 }
+"""Most of a day, for steps that start jobs; a step that is one Lambda call waits for no machine."""
 
 
 def function_marker(function: str) -> str:
@@ -61,19 +62,30 @@ def mark(name: str) -> str:
 
 
 def task(
-    function: str, payload: Mapping[str, Any], timeout_seconds: int, *, comment: str, waits: bool = False
+    function_arn: str, payload: Mapping[str, Any], limits: Limits, *, comment: str, waits: bool = False
 ) -> State:
     """Return a Task that calls a function with an event, and waits for its task token where it `waits`."""
-    heartbeat = {"HeartbeatSeconds": min(HEARTBEAT_SECONDS, timeout_seconds - 1)} if waits else {}
+    most = limits.timeout_seconds
+    heartbeat = {"HeartbeatSeconds": min(limits.heartbeat_seconds or HEARTBEAT_SECONDS, most - 1)}
     return {
         "Type": "Task",
         "Comment": comment,
         "Resource": INVOKE_AND_WAIT if waits else INVOKE,
-        "Arguments": {"FunctionName": mark(function_marker(function)), "Payload": payload},
-        "TimeoutSeconds": timeout_seconds,
-        **heartbeat,
-        "Retry": [_RETRY_TRANSIENT, _RETRY_CAPACITY],
+        "Arguments": {"FunctionName": function_arn, "Payload": payload},
+        "TimeoutSeconds": most,
+        **(heartbeat if waits else {}),
+        "Retry": [*limits.retriers, _RETRY_TRANSIENT, *([_RETRY_CAPACITY] if limits.asks_capacity else [])],
     }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How long a task may take, how long it may be silent, and what it is retried after besides the usual."""
+
+    timeout_seconds: int
+    heartbeat_seconds: int | None = None
+    retriers: tuple[Mapping[str, Any], ...] = ()
+    asks_capacity: bool = False
 
 
 def result_of(*, waits: bool) -> str:
@@ -82,22 +94,33 @@ def result_of(*, waits: bool) -> str:
 
 
 def catch_all(step_id: str) -> State:
-    """Return the Catch that keeps an error in `$failure` and goes to the failure handler."""
-    failure = {
-        "step": step_id,
-        "error": enclose(expressions.ERROR),
-        "cause": enclose(expressions.CAUSE),
-    }
-    return {"ErrorEquals": ["States.ALL"], "Assign": {"failure": failure}, "Next": RECORD_FAILURE}
+    """Return the Catch that goes to the failure handler, which finds the step's id in `$failed`."""
+    return {"ErrorEquals": ["States.ALL"], "Assign": {"failed": step_id}, "Next": RECORD_FAILURE}
 
 
 def failure_states() -> dict[str, State]:
-    """Return the states that record `$failure` and end the run with it, whether or not recording works."""
-    payload = {name: enclose(f"${name}") for name in ("run", "usecase", "failure")}
+    """Return the states that record an error and end the run with it, whether or not recording works.
+
+    The error is their input, as a Catch hands it on: {"Error", "Cause"}; the function returns what it
+    recorded.
+    """
+    failure = {
+        "step": "{% $failed %}",
+        "error": enclose(expressions.ERROR),
+        "cause": enclose(expressions.CAUSE),
+    }
+    payload = {"run": "{% $run %}", "usecase": "{% $usecase %}", "failure": failure}
+    unrecorded = {name: failure[name] for name in ("error", "cause")}
     record = {
-        **task("failure", payload, 300, comment="Stops the run's open jobs and writes failure.json"),
-        "Catch": [{"ErrorEquals": ["States.ALL"], "Next": FAILED}],
+        **task(
+            mark(function_marker("failure")),
+            payload,
+            Limits(timeout_seconds=300),
+            comment="Stops the run's open jobs and writes failure.json",
+        ),
+        "Catch": [{"ErrorEquals": ["States.ALL"], "Output": unrecorded, "Next": FAILED}],
+        "Output": "{% $states.result.Payload.failure %}",
         "Next": FAILED,
     }
-    fail = {"Type": "Fail", "Error": enclose("$failure.error"), "Cause": enclose("$failure.cause")}
+    fail = {"Type": "Fail", "Error": "{% $states.input.error %}", "Cause": "{% $states.input.cause %}"}
     return {RECORD_FAILURE: record, FAILED: fail}

@@ -38,6 +38,9 @@ _COLOURS: Mapping[str, str] = {
     "package": "#b45309",
     "publish": "#c2410c",
     "deploy": "#15803d",
+    "serve": "#4d7c0f",
+    "approve": "#be123c",
+    "custom": "#475569",
 }
 
 

@@ -1,6 +1,6 @@
 """Carries out the callback protocol's decisions: for handlers that start a job, the sweeper and events alike.
 
-A kind that waits is a module with `describe(job)`, `outcome(detail, job)` and `stop(job)`: see `Waiting`.
+A kind that waits is a module with `describe`, `outcome` and `stop`: see `Waiting`.
 """
 
 from __future__ import annotations
@@ -46,12 +46,24 @@ ACTIONS = (
 
 JOB_ACTIONS = (
     "greengrass:CancelDeployment",
+    "greengrass:CreateDeployment",
+    "greengrass:GetCoreDevice",
     "greengrass:GetDeployment",
     "greengrass:ListDeployments",
     "greengrass:ListEffectiveDeployments",
+    "greengrass:ListInstalledComponents",
+    "greengrass:TagResource",
+    # A failed wave is taken back by deployments, which act on IoT jobs and shadows in the caller's name.
     "iot:CancelJob",
+    "iot:CreateJob",
+    "iot:DeleteThingShadow",
     "iot:DescribeJob",
+    "iot:DescribeThing",
+    "iot:DescribeThingGroup",
+    "iot:GetThingShadow",
     "iot:ListThingsInThingGroup",
+    "iot:UpdateJob",
+    "iot:UpdateThingShadow",
     "s3:GetObject",
     "s3:ListBucket",
     "s3:PutObject",
@@ -65,6 +77,7 @@ JOB_ACTIONS = (
 WAITING_KINDS: Mapping[str, str] = {
     "train": "tasks.train",
     "compile": "tasks.compile",
+    "approve": "tasks.approve",
     "deploy": "tasks.deploy",
 }
 """The kinds whose steps wait for a job, and the module that judges it."""
@@ -102,8 +115,11 @@ class Work:
 class Waiting(Protocol):
     """What the module of a waiting kind offers."""
 
-    def describe(self, job: Job) -> Description | None:
-        """Ask the services about the job, and for an ended one fetch what judging needs; None for no job."""
+    def describe(self, job: Job, now: int) -> Description | None:
+        """Ask the services about the job, and for an ended one fetch what judging needs; None for no job.
+
+        `now` is in seconds since the epoch: what a job waits for may be a time.
+        """
 
     def outcome(self, detail: Detail, job: Job) -> Output:
         """Return the step's output; raises the TaskError that the step ends with. Pure."""
@@ -161,10 +177,20 @@ def settle(job: Job, desk: Desk, *, run_alive: bool = True) -> None:
             return
 
 
+def conclude(job: Job, detail: Detail, desk: Desk) -> bool:
+    """End a job as `detail` says, for a job that no service describes; False when it was over already."""
+    answer = _judge(desk.kind(job.kind), detail, job)
+    if not desk.jobs.mark_done(job, answer):
+        return False
+    _send(job.token, answer, desk)
+    desk.jobs.mark_sent(job)
+    return True
+
+
 def observe(job: Job, desk: Desk) -> Seen:
     """Return how the job stands; an ended one comes with its answer."""
     kind = desk.kind(job.kind)
-    description = kind.describe(job)
+    description = kind.describe(job, int(desk.clock()))
     if description is None:
         return Absent()
     return Ended(answer=_judge(kind, description.detail, job)) if description.ended else Running()

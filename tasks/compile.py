@@ -108,7 +108,7 @@ def build_request(event: StepEvent, name: str) -> dict[str, Any]:
     }
 
 
-def describe(job: Job) -> Description | None:
+def describe(job: Job, _now: int) -> Description | None:
     """Ask SageMaker about the job; a completed one's report and the model's digest are fetched."""
     found = sagemaker.describe(aws.client("sagemaker", job.usecase, job.run), PROCESSING, job.name)
     if found is None:

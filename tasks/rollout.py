@@ -29,10 +29,14 @@ class Placement:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceState:
-    """One device's execution of a deployment; `reason` is Greengrass's, empty when it gave none."""
+    """One device's execution of a deployment; `reason` is Greengrass's, empty when it gave none.
+
+    `since` is when it was last changed, in seconds since the epoch; 0 when the device has reported nothing.
+    """
 
     status: str
     reason: str
+    since: float = 0.0
 
     @property
     def ended(self) -> bool:
@@ -45,6 +49,7 @@ def judge_device(placement: Placement, execution: Mapping[str, Any] | None) -> D
     state = DeviceState(
         status=str(execution["coreDeviceExecutionStatus"]) if execution else WAITING,
         reason=_reason(execution or {}),
+        since=_since(execution or {}),
     )
     if state.ended or (placement.is_latest and placement.status not in ("CANCELED", "FAILED")):
         return state
@@ -58,12 +63,6 @@ def judge_device(placement: Placement, execution: Mapping[str, Any] | None) -> D
 def worst(states: Iterable[DeviceState]) -> DeviceState:
     """Return what counts for a device that several targets reach: failed before waiting before good."""
     return min(states, key=lambda state: (state.status not in FAILED, state.status in SUCCEEDED))
-
-
-def has_ended(states: Iterable[DeviceState]) -> bool:
-    """Say whether the rollout is decided: every device is done, or one has failed."""
-    known = list(states)
-    return any(state.status in FAILED for state in known) or all(state.ended for state in known)
 
 
 def merge_components(
@@ -84,3 +83,8 @@ def _reason(execution: Mapping[str, Any]) -> str:
     details = execution.get("statusDetails") or {}
     stack = " > ".join(details.get("errorStack") or [])
     return ": ".join(text for text in (stack, execution.get("reason") or "") if text)
+
+
+def _since(execution: Mapping[str, Any]) -> float:
+    changed = execution.get("modifiedTimestamp")
+    return float(changed.timestamp()) if changed else 0.0

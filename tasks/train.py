@@ -144,7 +144,7 @@ def metric_regex(metric: str) -> str:
     return rf"(?:^|[\s,;]){re.escape(metric)}\s*[=:]\s*([0-9.eE+-]+)"
 
 
-def describe(job: Job) -> Description | None:
+def describe(job: Job, _now: int) -> Description | None:
     """Ask SageMaker about the job; a completed one's model gets its digest looked up."""
     found = sagemaker.describe(aws.client("sagemaker", job.usecase, job.run), TRAINING, job.name)
     if found is None:

@@ -15,6 +15,7 @@ from .faults import ConflictError, InvalidError, NotFoundError
 from .planning import Equipment
 from .platforms import host_attributes
 from .registry import Registry
+from .rollout import Rollout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,6 +38,7 @@ class Account:
         self._context = context
         self._lock = threading.RLock()
         self._devices: dict[str, Device] = {}
+        self._rollouts: dict[str, Rollout] = {}
         self._answers: dict[str, tuple[float, dict[str, Any]]] = {}
 
     def arn(self, service: str, path: str) -> str:
@@ -81,8 +83,9 @@ class Account:
         with self._lock:
             devices = self.targeted(request["targetArn"])
             deployment = self.deployments.add(request)
-            for device in devices:
-                device.submit(deployment.order)
+            rollout = self._rollout(deployment)
+            self._rollouts[deployment.identifier] = rollout
+            rollout.start(devices)
         return deployment
 
     def cancel(self, identifier: str) -> Deployment:
@@ -120,8 +123,19 @@ class Account:
 
     def close(self) -> None:
         """Switch all devices off, the last added first."""
+        for rollout in list(self._rollouts.values()):
+            rollout.close()
         for device in reversed(self.devices()):
             device.close()
+
+    def _rollout(self, deployment: Deployment) -> Rollout:
+        identifier = deployment.identifier
+        return Rollout(
+            deployment.order,
+            deployment.pace,
+            is_active=lambda: self.deployments.find(identifier).status == "ACTIVE",
+            cancel=lambda: self.cancel(identifier),
+        )
 
     def _make_thing(self, thing: str) -> None:
         iot = self._context.client("iot", self.account)
@@ -144,6 +158,8 @@ class Account:
         """Take note of what a device did, then tell whoever listens."""
         if not execution.is_over:
             return
+        if rollout := self._rollouts.get(execution.order.deployment_id):
+            rollout.hear(device.thing, execution.status)
         # A thing group's deployment stays active: it waits for things that join.
         if ":thing/" in execution.order.target and execution.status in ("COMPLETED", "FAILED"):
             self.deployments.close_active(execution.order.deployment_id, execution.status)

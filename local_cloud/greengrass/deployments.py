@@ -14,6 +14,7 @@ from .errors import RecipeError
 from .faults import InvalidError, NotFoundError, not_emulated
 from .fields import check_mapping
 from .planning import Order, WantedComponent
+from .rollout import Pace, parse_pace
 from .versions import parse_version
 
 if TYPE_CHECKING:
@@ -25,13 +26,15 @@ _MAX_MERGE_BYTES = 10 * 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """One revision of what a target shall run; `components` and `policies` are as the API shows them."""
+    """One revision of what a target shall run; what the API shows of it is as it was given."""
 
     order: Order
     revision: int
     name: str
     components: Mapping[str, Any]
     policies: Mapping[str, Any]
+    job_configuration: Mapping[str, Any]
+    pace: Pace
     created: datetime
     status: str = "ACTIVE"
 
@@ -96,9 +99,10 @@ class DeploymentBook:
 
 def parse_deployment(request: Mapping[str, Any], *, identifier: str, revision: int) -> Deployment:
     """Read a CreateDeployment request; raises InvalidError for what is wrong or not emulated."""
-    for field in ("iotJobConfiguration", "parentTargetArn"):
-        if request.get(field):
-            raise not_emulated(field, "leave it out")
+    if request.get("parentTargetArn"):
+        msg = "parentTargetArn"
+        raise not_emulated(msg, "leave it out")
+    job_configuration = request.get("iotJobConfiguration") or {}
     components = request.get("components") or {}
     policies = _parse_policies(request.get("deploymentPolicies") or {})
     order = Order(
@@ -113,6 +117,8 @@ def parse_deployment(request: Mapping[str, Any], *, identifier: str, revision: i
         name=request.get("deploymentName") or "",
         components=components,
         policies=policies,
+        job_configuration=job_configuration,
+        pace=parse_pace(job_configuration, request["targetArn"]),
         created=datetime.now(UTC),
     )
 

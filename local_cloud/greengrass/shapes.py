@@ -98,7 +98,7 @@ def got_deployment(account: Account, deployment: Deployment) -> Answer:
         **created_deployment(account, deployment),
         "components": deployment.components,
         "deploymentPolicies": deployment.policies,
-        "iotJobConfiguration": {},
+        "iotJobConfiguration": deployment.job_configuration,
         "tags": account.tags.get(account.arn("greengrass", f"deployments:{deployment.identifier}"), {}),
     }
 

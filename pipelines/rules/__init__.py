@@ -13,11 +13,21 @@ from typing import TYPE_CHECKING, Protocol
 from pipelines.diagnostics import Diagnostic
 from pipelines.rules import (
     ambiguous_input,
+    aws_count,
+    aws_documented,
+    aws_size,
+    aws_value,
     component_name,
+    condition,
     cycle,
+    given_input,
+    heartbeats,
+    idle_default,
     injected_text,
+    list_step,
     missing_input,
     missing_script,
+    one_of_keys,
     param_default,
     reference_name,
     reference_place,
@@ -28,6 +38,7 @@ from pipelines.rules import (
     unknown_kind,
     unknown_step,
     variable_names,
+    wave_names,
     wrong_input,
 )
 from pipelines.rules.subject import Subject
@@ -63,6 +74,17 @@ ALL_RULES: tuple[Rule, ...] = (
     injected_text,
     missing_script,
     component_name,
+    condition,
+    given_input,
+    list_step,
+    heartbeats,
+    one_of_keys,
+    idle_default,
+    wave_names,
+    aws_value,
+    aws_size,
+    aws_count,
+    aws_documented,
 )
 
 MAX_FINDINGS = 500

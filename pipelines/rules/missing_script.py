@@ -19,11 +19,20 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
     """Yield scripts that are not where the spec says, relative to it."""
     for step in subject.pipeline.steps:
         for key in _file_keys(step):
-            path, node = step.config.get(key), step.find(key)
-            if isinstance(path, str) and node and not subject.exists(path):
+            path, node = _file(step, key), step.find(key)
+            if path and node and not subject.exists(path):
                 message = f"there is no file '{path}' beside the spec"
                 hint = "Paths are relative to the spec's folder."
                 yield Diagnostic(code=CODE, message=message, span=node.span, hint=hint)
+
+
+def _file(step: Step, key: str) -> str:
+    """Return the file that a key names: a script's path, or that of the module in `module:function`."""
+    value = step.config.get(key)
+    if not isinstance(value, str):
+        return ""
+    module, colon, _ = value.partition(":")
+    return f"{module}.py" if colon else value
 
 
 def _file_keys(step: Step) -> list[str]:

@@ -21,6 +21,8 @@ CODE = "P031"
 def check(subject: Subject) -> Iterator[Diagnostic]:
     """Yield defaults of the wrong type or out of range, and ranges that make no sense."""
     for param in subject.pipeline.params:
+        if param.type not in PARAM_TYPES:
+            continue
         problem = _problem(param)
         if problem:
             span = param.default_node.span if param.default_node else param.span
@@ -30,11 +32,11 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
             yield Diagnostic(code=CODE, message=message, span=param.span)
         if param.minimum is not None and param.maximum is not None and param.minimum > param.maximum:
             message = f"the minimum of '{param.name}' is greater than its maximum"
-            yield Diagnostic(code=CODE, message=message, span=param.span)
+            yield Diagnostic(code=CODE, message=message, span=param.span, hint="Swap them.")
 
 
 def _problem(param: Param) -> str | None:
-    if param.default_node is None or param.type not in PARAM_TYPES:
+    if param.default_node is None:
         return None
     if not param.parts:
         return parameters.judge(param, param.default)

@@ -33,9 +33,7 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def _slots(subject: Subject) -> Iterator[tuple[int, tuple[Part, ...]]]:
-    for param in subject.pipeline.params:
-        if param.parts:
-            yield id(param.default_node), param.parts
+    yield from ((id(slot.node), slot.parts) for slot in subject.pipeline.slots)
     for step in subject.pipeline.steps:
         yield from ((id(slot.node), slot.parts) for slot in step.slots)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 import subprocess
 import sys
@@ -19,7 +20,10 @@ from tasks import callback, triton
 from tasks.locations import parse_location
 from tasks.recipe import Component, build_recipe, render_recipe
 
-HANDLERS = (*(kind.handler for kind in STEP_KINDS.values()), "tasks.sweeper.handler", "tasks.events.handler")
+PLANNED = {"serve"}
+"""Kinds of the language whose handlers follow; `edgepipe run` refuses a spec that has one."""
+KINDS = [kind for kind in STEP_KINDS.values() if kind.name not in PLANNED]
+HANDLERS = (*(kind.handler for kind in KINDS), "tasks.sweeper.handler", "tasks.events.handler")
 MODULES = sorted({name.rpartition(".")[0] for name in (*HANDLERS, "tasks.failure.handler")})
 ROOT = Path(__file__).parents[2]
 RECIPE_SCHEMA = ROOT.parent / "shared" / "data" / "greengrass-recipe-schema.json"
@@ -53,13 +57,19 @@ def test_rights_are_named_one_by_one(module: str) -> None:
 
 
 def test_the_kinds_that_wait_are_those_of_the_registry() -> None:
-    waiting = {kind.name for kind in STEP_KINDS.values() if kind.waits}
-    assert set(callback.WAITING_KINDS) == waiting
-    for name in waiting:
-        module = importlib.import_module(callback.WAITING_KINDS[name])
-        assert all(
-            callable(getattr(module, verb)) for verb in ("describe", "outcome", "stop", "build_request")
-        )
+    assert {kind.name for kind in KINDS if kind.waits} <= set(callback.WAITING_KINDS)
+    for name in callback.WAITING_KINDS.values():
+        module = importlib.import_module(name)
+        assert all(callable(getattr(module, verb)) for verb in ("handler", "describe", "outcome", "stop"))
+
+
+@pytest.mark.parametrize("module", ["tasks.train", "tasks.compile", "tasks.deploy"])
+def test_what_a_service_is_asked_for_is_built_apart_from_asking(module: str) -> None:
+    assert callable(importlib.import_module(module).build_request)
+
+
+def test_a_kind_whose_handler_is_there_is_no_longer_planned() -> None:
+    assert [name for name in PLANNED if importlib.util.find_spec(f"tasks.{name}")] == []
 
 
 def recipe() -> bytes:

@@ -152,7 +152,7 @@ def test_a_bug_is_one_line_and_a_file(folder: Path) -> None:
     package.mkdir(parents=True)
     for name in ("__init__", "assets", "diagnostics", "parameters"):
         text = "class SpecError(Exception): ...\nclass ParameterError(Exception): ...\n"
-        text += "class AssetError(Exception): ...\n"
+        text += "class AssetError(Exception): ...\nclass RequestError(Exception): ...\n"
         package.joinpath(f"{name}.py").write_text(text, encoding="utf-8")
     program = f"import sys; sys.path[:0] = [{str(package.parent)!r}, {str(ROOT)!r}]; import cli; "
     run = [sys.executable, "-c", program + "sys.exit(cli.main(['compile', 'good.yaml']))"]
@@ -207,3 +207,32 @@ def test_checking_a_spec_imports_nothing_slow(folder: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, check=True)
     assert done.stdout.strip() == b"[]"
+
+
+def test_explain_shows_a_page_and_lists_them(folder: Path) -> None:
+    done = edgepipe("explain", "p020", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"P020: There is no such kind of step\n\n")
+    listed = edgepipe("explain", cwd=folder).stdout.decode()
+    assert "P020  There is no such kind of step\n" in listed
+    page = json.loads(edgepipe("explain", "P020", "--output", "json", cwd=folder).stdout)
+    assert set(page) == {"code", "title", "why", "bad", "good"}
+    every = json.loads(edgepipe("explain", "--output", "json", cwd=folder).stdout)
+    assert page in every
+    assert len(every) == len(listed.splitlines())
+
+
+def test_explain_knows_its_codes(folder: Path) -> None:
+    done = edgepipe("explain", "P0200", cwd=folder)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == b"edgepipe: there is no diagnostic 'P0200'. Did you mean 'P020'?\n"
+
+
+@pytest.mark.parametrize("form", ["github", "sarif"])
+def test_validate_speaks_to_machines(folder: Path, form: str) -> None:
+    done = edgepipe("validate", "bad.yaml", "--format", form, cwd=folder)
+    assert (done.returncode, done.stderr) == (3, b"")
+    assert b"P020" in done.stdout
+    done = edgepipe("validate", "good.yaml", "--format", form, cwd=folder)
+    assert done.returncode == 0
+    assert (done.stdout == b"") == (form == "github")

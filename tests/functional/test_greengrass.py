@@ -446,3 +446,68 @@ def test_components_may_depend_on_the_nucleus(factory: Factory) -> None:
     factory.publish("com.example.App", "1.0.0", {"Install": "true"}, ComponentDependencies=needs)
     assert factory.deploy({"com.example.App": "1.0.0"})["coreDeviceExecutionStatus"] == "COMPLETED"
     assert factory.states()["aws.greengrass.Nucleus"] == ("2.14.0", "FINISHED")
+
+
+def deploy_to_group(factory: Factory, names: list[str], script: str, **configuration: Any) -> str:
+    """Deploy to devices in the order in which they are named; return the deployment's id."""
+    iot = factory.context.client("iot", ACCOUNT)
+    iot.create_thing_group(thingGroupName="line")
+    for name in names:
+        factory.greengrass.add_device(name, ACCOUNT)
+        iot.add_thing_to_thing_group(thingGroupName="line", thingName=name)
+    factory.publish("com.example.App", "1.0.0", {"Install": script})
+    reply = factory.client.create_deployment(
+        targetArn=f"arn:aws:iot:us-east-1:{ACCOUNT}:thinggroup/line",
+        components={"com.example.App": {"componentVersion": "1.0.0"}},
+        iotJobConfiguration=configuration,
+    )
+    return str(reply["deploymentId"])
+
+
+@pytest.mark.parametrize(("minute", "reached"), [(3600.0, ["a-1"]), (0.01, ["a-1", "a-2", "a-3"])])
+def test_a_group_is_reached_so_many_a_minute(
+    factory: Factory, monkeypatch: pytest.MonkeyPatch, minute: float, reached: list[str]
+) -> None:
+    monkeypatch.setattr("local_cloud.greengrass.rollout.MINUTE_SECONDS", minute)
+    names = ["a-1", "a-2", "a-3"]
+    rate = {"maximumPerMinute": 1}
+    identifier = deploy_to_group(factory, names, "true", jobExecutionsRolloutConfig=rate)
+
+    def done() -> list[str]:
+        return [
+            name
+            for name in names
+            if factory.outcome(identifier, name)["coreDeviceExecutionStatus"] == "SUCCEEDED"
+        ]
+
+    assert eventually(lambda: done() == reached)
+    shown = factory.client.get_deployment(deploymentId=identifier)["iotJobConfiguration"]
+    assert shown == {"jobExecutionsRolloutConfig": rate}
+
+
+def test_a_group_deployment_is_cancelled_when_too_many_fail(
+    factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local_cloud.greengrass.rollout.MINUTE_SECONDS", 0.2)
+    criteria = {
+        "failureType": "ALL",
+        "action": "CANCEL",
+        "thresholdPercentage": 50.0,
+        "minNumberOfExecutedThings": 2,
+    }
+    script = '[ "$AWS_IOT_THING_NAME" != a-2 ]'
+    identifier = deploy_to_group(
+        factory,
+        ["a-1", "a-2", "a-3"],
+        script,
+        jobExecutionsRolloutConfig={"maximumPerMinute": 2},
+        abortConfig={"criteriaList": [criteria]},
+    )
+
+    def status() -> str:
+        return str(factory.client.get_deployment(deploymentId=identifier)["deploymentStatus"])
+
+    assert eventually(lambda: status() == "CANCELED")
+    assert factory.outcome(identifier, "a-1")["coreDeviceExecutionStatus"] == "SUCCEEDED"
+    assert factory.outcome(identifier, "a-2")["coreDeviceExecutionStatus"] == "FAILED"
+    assert factory.outcome(identifier, "a-3") == UNKNOWN

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 NAME = "com.example.App"
 PREFIX = f"arn:aws:greengrass:us-east-1:{ACCOUNT}:components:{NAME}"
+GROUP = f"arn:aws:iot:us-east-1:{ACCOUNT}:thinggroup/line"
+RATE = {
+    "baseRatePerMinute": 5,
+    "incrementFactor": 2,
+    "rateIncreaseCriteria": {"numberOfSucceededThings": 1},
+}
 TARGET = f"arn:aws:iot:us-east-1:{ACCOUNT}:thing/line-3"
 
 
@@ -35,6 +41,7 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     try:
         with mock_aws():
             context.client("iot", ACCOUNT).create_thing(thingName="line-3")
+            context.client("iot", ACCOUNT).create_thing_group(thingGroupName="line")
             yield context.client("greengrassv2", ACCOUNT)
     finally:
         greengrass.close()
@@ -186,6 +193,17 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"components": {NAME: {"componentVersion": "1.0.0", "configurationUpdate": {"reset": ["a"]}}}}, "reset"),
     ({"components": {NAME: {"componentVersion": "1.0.0", "runWith": {"posixUser": "u"}}}}, "runWith"),
     ({"iotJobConfiguration": {"timeoutConfig": {"inProgressTimeoutInMinutes": 5}}}, "iotJobConfiguration"),
+    (
+        {"targetArn": GROUP, "iotJobConfiguration": {"timeoutConfig": {"inProgressTimeoutInMinutes": 5}}},
+        "timeoutConfig",
+    ),
+    (
+        {
+            "targetArn": GROUP,
+            "iotJobConfiguration": {"jobExecutionsRolloutConfig": {"exponentialRate": RATE}},
+        },
+        "exponentialRate",
+    ),
     ({"parentTargetArn": "arn:aws:iot:us-east-1:1:thinggroup/g"}, "parentTargetArn"),
     ({"deploymentPolicies": {"failureHandlingPolicy": "MAYBE"}}, "failureHandlingPolicy"),
     ({"targetArn": "arn:aws:iot:us-east-1:999999999999:thing/line-3"}, "targetArn"),

@@ -20,7 +20,8 @@ def entered(name: str, second: int) -> dict[str, Any]:
 
 
 def exited(name: str, second: int, output: object) -> dict[str, Any]:
-    details = {"name": name, "output": json.dumps(output)}
+    assigned = {f"step_{name.partition(' (')[0]}": json.dumps(output)}
+    details = {"name": name, "output": "{}", "assignedVariables": assigned}
     return _event("TaskStateExited", second, stateExitedEventDetails=details)
 
 
@@ -47,6 +48,12 @@ FANNED = [entered("compile", 4), entered("compile (target)", 4), scheduled(4), s
         ([*DONE, *FANNED, entered("compile (judge)", 6)], ["SUCCEEDED", "RUNNING"]),
         ([*DONE, *FANNED, entered("compile (judge)", 6), entered("Done", 6)], ["SUCCEEDED", "SUCCEEDED"]),
         ([*DONE, *FANNED, entered("RecordFailure", 6)], ["SUCCEEDED", "FAILED"]),
+        ([entered("label (when)", 1)], ["RUNNING", "PENDING"]),
+        (
+            [entered("label (when)", 1), exited("label (when)", 1, {"skipped": True}), entered("compile", 1)],
+            ["SKIPPED", "RUNNING"],
+        ),
+        ([entered("label (when)", 1), *DONE, entered("compile (when)", 4)], ["SUCCEEDED", "RUNNING"]),
         ([*DONE[:2], _event("ExecutionAborted", 2)], ["ABORTED", "PENDING"]),
         ([*DONE[:2], _event("ExecutionTimedOut", 2)], ["FAILED", "PENDING"]),
     ],
@@ -59,6 +66,23 @@ def test_a_step_carries_its_output_its_attempts_and_its_time() -> None:
     label, fanned = read_steps([*DONE, *FANNED, entered("Done", 9)], KINDS)
     assert (label.outputs, label.attempts, label.seconds(START)) == ({"labels": {}}, 1, 3.0)
     assert (fanned.attempts, fanned.seconds(START)) == (2, 5.0)
+
+
+def test_a_step_in_waves_is_one_step() -> None:
+    history = [
+        *(entered("compile (canary)", 1), scheduled(1), entered("compile (line)", 3), scheduled(3)),
+        *(exited("compile (line)", 5, {"deployment": {}}), entered("Done", 5)),
+    ]
+    step = read_steps(history, KINDS)[1]
+    assert (step.status, step.attempts, step.outputs, step.seconds(START)) == (
+        *("SUCCEEDED", 2, {"deployment": {}}),
+        4.0,
+    )
+
+
+def test_a_skipped_step_has_no_output() -> None:
+    history = [entered("label (when)", 1), exited("label (when)", 1, {"skipped": True}), entered("Done", 1)]
+    assert read_steps(history, KINDS)[0].outputs == {}
 
 
 def test_a_running_step_counts_up_to_now() -> None:

@@ -44,6 +44,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         {"deployment": {"facts": {"devices": {"line-3": {"status": "SUCCEEDED"}}}}},
         "line-3 SUCCEEDED",
     ),
+    ("approve", {"approval": {"by": "mira", "comment": ""}}, "by mira"),
 ]
 
 

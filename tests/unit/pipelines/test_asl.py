@@ -56,9 +56,11 @@ def test_a_comment_says_where_the_step_stands(path: str, shown: str) -> None:
     assert states(LABEL, path=path)["label"]["Comment"] == shown
 
 
-def test_parameters_have_a_state_only_where_there_are_any() -> None:
-    assert states(LABEL)["Start"]["Next"] == "label"
-    assert states(LABEL, "  x: {type: string}\n")["Start"]["Next"] == "Parameters"
+def test_unknown_parameters_are_refused_even_where_there_are_none() -> None:
+    found = states(LABEL)
+    assert found["Start"]["Next"] == "Parameters"
+    assert found["Parameters"]["Choices"][0]["Next"] == "label"
+    assert found["Parameters"]["Default"] == "RecordFailure"
 
 
 def test_components_are_named_in_full() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipelines.compiler import Compiled, compile_text
 from pipelines.diagnostics import SpecError
-from tests.unit.pipelines.specs import COMPILE, LABEL, MODEL, mistakes, spec
+from tests.unit.pipelines.specs import LABEL, MODEL, TRAIN, mistakes, spec
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 TEXT = GOLDEN.joinpath("two-models", "pipeline.yaml").read_text(encoding="utf-8")
@@ -123,10 +123,10 @@ def test_hash_seeds_change_nothing() -> None:
 
 
 def test_a_definition_beyond_the_limit_is_refused() -> None:
-    quotes = "'" + '"' * 1500 + "'"
-    hyperparameters = ", ".join(f"k{number}: {quotes}" for number in range(600))
-    steps = MODEL.replace("{script", f"{{hyperparameters: {{{hyperparameters}}}, script")
-    text = spec(steps + COMPILE)
+    quotes = "'" + '"' * 1000 + "'"
+    hyperparameters = ", ".join(f"k{number}: {quotes}" for number in range(90))
+    train = TRAIN.replace("{script", f"{{uses: train, hyperparameters: {{{hyperparameters}}}, script")
+    text = spec(MODEL + "".join(train.replace("train:", f"train{number}:", 1) for number in range(7)))
     assert len(text) < 1_000_000
     assert [item.code for item in mistakes(text)] == ["P040"]
 

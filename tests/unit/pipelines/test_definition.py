@@ -38,10 +38,10 @@ def test_a_substituted_definition_has_no_marker_left() -> None:
 
 
 def machine(**states: Any) -> dict[str, Any]:
-    return {"StartAt": "a", "States": states}
+    return {"Comment": "x", "QueryLanguage": "JSONata", "StartAt": "a", "States": states}
 
 
-END = {"Type": "Pass", "End": True}
+END = {"Type": "Pass", "Next": "z"}
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ END = {"Type": "Pass", "End": True}
         ("never reached", machine(a=END, b=END)),
         ("needs either Next or End", machine(a={"Type": "Pass"})),
         ("longer than 80", {"StartAt": "a" * 81, "States": {"a" * 81: END}}),
-        ("without TimeoutSeconds", machine(a={"Type": "Task", "End": True})),
+        ("has no TimeoutSeconds", machine(a={"Type": "Task", "End": True})),
         (
             "heartbeat",
             machine(
@@ -78,5 +78,8 @@ def test_a_broken_definition_is_noticed(problem: str, found: dict[str, Any]) -> 
 
 
 def test_a_sound_definition_has_no_problem() -> None:
-    sound = machine(a={**END, "Output": {"x": "{% $y %}", "z": "${marker}"}})
+    sound = machine(
+        a={**END, "Assign": {"y": 1}}, z={"Type": "Succeed", "Output": {"x": "{% $y %}", "z": "${marker}"}}
+    )
     assert definition.check(sound) == []
+    assert "bytes" in definition.check(sound, "x" * 2_000_000)[0]

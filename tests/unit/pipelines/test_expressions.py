@@ -55,24 +55,18 @@ PARAMS = """  dataset: {type: s3uri, default: "s3://${{ usecase.data_bucket }}/c
             {"dataset": "s3://bucket/cookies/", "epochs": 3, "spot": True, "in": ""},
         ),
         (
-            {"params": {"epochs": 0, "dataset": "s3://other/", "unknown": 1}},
+            {"params": {"epochs": 0, "dataset": "s3://other/"}},
             {"dataset": "s3://other/", "epochs": 0, "spot": False, "in": 'a "b" \\ é'},
         ),
     ],
 )
 def test_given_parameters_win_over_defaults(given_input: dict[str, Any], expected: dict[str, Any]) -> None:
-    assign = states(LABEL, PARAMS)["Parameters"]["Assign"]["params"]
+    assign = states(LABEL, PARAMS)["Parameters"]["Choices"][0]["Assign"]["params"]
     found = fill(assign, states={"input": given_input}, usecase={"data_bucket": "bucket"})
     assert found == expected
     assert {key: type(value) for key, value in found.items()} == {
         key: type(value) for key, value in expected.items()
     }
-
-
-def test_a_needed_parameter_fails_the_run() -> None:
-    assign = states(LABEL, "  note: {type: string}\n")["Parameters"]["Assign"]["params"]
-    with pytest.raises(jsonata.JException, match="needs the parameter 'note'"):
-        fill(assign, states={"input": {}})
 
 
 GOOD = {"target": "x86_64-cpu", "artifact": {"uri": "s3://b/m", "facts": {"labels": ["a"]}}}
@@ -101,7 +95,7 @@ def test_outcomes_are_gathered_and_judged(
     outcomes: list[dict[str, Any]], good: list[str], failed: list[str], message: str | None, require: str
 ) -> None:
     found = states(MODEL + COMPILE.replace("{", f"{{require: {require}, "))
-    output = fill(found["compile"]["Assign"]["step_compile"], states={"result": outcomes})
+    output = fill(found["compile"]["Output"], states={"result": outcomes})
     by_target = {outcome["target"]: outcome for outcome in outcomes}
     assert output == {
         "compiled_model": {target: by_target[target]["artifact"] for target in good},
@@ -110,11 +104,23 @@ def test_outcomes_are_gathered_and_judged(
             for target in failed
         },
     }
-    passes = fill(found["compile (judge)"]["Choices"][0]["Condition"], step_compile=output)
+    judge = found["compile (judge)"]
+    passes = fill(judge["Choices"][0]["Condition"], states={"input": output})
     assert passes is (not failed if require == "all" else bool(good))
+    assert fill(judge["Choices"][0]["Assign"], states={"input": output}) == {"step_compile": output}
     if message:
-        failure = fill(found["compile (failed)"]["Assign"]["failure"], step_compile=output)
-        assert failure == {"step": "compile", "error": "JobFailedError", "cause": message}
+        handed_on = {**fill(judge["Output"], states={"input": output}), "Of": len(outcomes)}
+        assert recorded(found, handed_on, **judge["Assign"]) == {
+            "step": "compile",
+            "error": "JobFailedError",
+            "cause": message,
+        }
+
+
+def recorded(found: dict[str, Any], handed_on: dict[str, Any], **variables: Any) -> Any:
+    """Return the failure that RecordFailure gives its function, for what a state hands on to it."""
+    failure = found["RecordFailure"]["Arguments"]["Payload"]["failure"]
+    return fill(failure, states={"input": handed_on}, **variables)
 
 
 @pytest.mark.parametrize(
@@ -134,11 +140,39 @@ def test_outcomes_are_gathered_and_judged(
 )
 def test_a_cause_is_unwrapped(cause: str | None, expected: str) -> None:
     output = {"Error": "JobFailedError"} if cause is None else {"Error": "JobFailedError", "Cause": cause}
-    caught = states(LABEL)["label"]["Catch"][0]["Assign"]["failure"]
-    assert fill(caught, states={"errorOutput": output}) == {
-        "step": "label",
-        "error": "JobFailedError",
-        "cause": expected,
+    found = states(MODEL + COMPILE)
+    caught = found["label"]["Catch"][0]
+    failure = {"step": "label", "error": "JobFailedError", "cause": expected}
+    assert recorded(found, output, **caught["Assign"]) == failure
+    target = found["compile"]["ItemProcessor"]["States"]["compile (target)"]["Catch"][0]["Output"]
+    outcome = fill(target, states={"input": "arm64-cpu", "errorOutput": output})
+    assert outcome == {"target": "arm64-cpu", "error": "JobFailedError", "cause": expected}
+
+
+DEPLOYED = [
+    {
+        "type": "deployment",
+        "uri": f"s3://b/{number}",
+        "facts": {"deployments": [{"id": number}], "devices": {f"d{number}": {"status": "SUCCEEDED"}}},
+    }
+    for number in range(3)
+]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_waves_make_one_deployment(count: int) -> None:
+    names = [f"w{number}" for number in range(count)]
+    earlier = {f"wave{number}_deploy": DEPLOYED[number] for number in range(count - 1)}
+    code = expressions.merge_waves(names, list(earlier))
+    answer = {"result": {"wave": names[-1], "deployment": DEPLOYED[count - 1]}}
+    assert evaluate(code, states=answer, **earlier) == {
+        "type": "deployment",
+        "uri": f"s3://b/{count - 1}",
+        "facts": {
+            "deployments": [{"id": number} for number in range(count)],
+            "devices": {f"d{number}": {"status": "SUCCEEDED"} for number in range(count)},
+            "waves": names,
+        },
     }
 
 

@@ -32,6 +32,7 @@ def shown(text: str) -> list[str | tuple[str, ...]]:
         ("${{ a.b }", ["${{ a.b }"]),
         ("${{ a.b + 1 }}", [()]),
         ("${{ ä.b }}", [()]),
+        ("${{ a ${{ b.c }}", ["${{ a ", ("b", "c")]),
     ],
 )
 def test_parts(text: str, parts: list[object]) -> None:

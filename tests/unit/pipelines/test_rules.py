@@ -19,6 +19,22 @@ def train(extra: str) -> str:
     return MODEL.replace("{script: train.py", f"{{{extra}, script: train.py")
 
 
+LONG_LABELS = MODEL.replace("anomaly", ", ".join("x" * 60 + str(n) for n in range(5)))
+
+
+def hyperparameters(count: int) -> str:
+    return train(f"hyperparameters: {{{', '.join(f'h{n}: 1' for n in range(count))}}}")
+
+
+GIVEN = '  train: {script: train.py, framework: {name: sklearn, version: "1"}, inputs: {manifest: GIVEN}}\n'
+TARGETS = "{targets: {x86_64-cpu: {uri: s3://bucket/x}}}"
+PACK = "  package: {inputs: {compiled_model: GIVEN}}\n"
+DRIFT = "triggers: [{drift: {metric: recall, over: 1h, %s}}]\n"
+WAVES = (
+    "  deploy: {inputs: {component: s3://bucket/x}, waves: "
+    "[{name: canary, targets: [thing/a]}, {name: %s, targets: [thing/b]}]}\n"
+)
+
 TABLE = [
     ("P020", LABEL, "  lable: {}\n"),
     ("P021", train("needs: [label]"), train("needs: [nobody]")),
@@ -48,11 +64,46 @@ TABLE = [
     ("P035", MODEL, MODEL.replace("train.py", "missing.py")),
     ("P036", DEPLOY.replace("NAME", "local_server"), DEPLOY.replace("NAME", "localserver")),
     ("P036", DEPLOY.replace("NAME", "com.example.x"), DEPLOY.replace("NAME", '"a..b"')),
+    ("P050", train("when: \"${{ run.id }} == 'a'\""), train("when: \"${{ run.id }} = 'a'\"")),
+    ("P050", train("when: \"${{ run.id }} in ['a', 'b']\""), train('when: "${{ run.id }} < 3"')),
+    ("P050", train("when: \"not (${{ run.id }} == 'a')\""), train("when: \"'a' == 'b'\"")),
+    ("P051", GIVEN.replace("GIVEN", "s3://bucket/x"), GIVEN.replace("GIVEN", "{facts: {a: 1}}")),
+    ("P051", GIVEN.replace("GIVEN", "{uri: s3://bucket/x}"), GIVEN.replace("GIVEN", TARGETS)),
+    ("P051", PACK.replace("GIVEN", TARGETS), PACK.replace("GIVEN", "s3://bucket/x")),
+    ("P052", train("for_each: [1, 2], volume_gb: '${{ item }}'"), train("volume_gb: '${{ item }}'")),
+    ("P052", train("for_each: [1], max_parallel: 1"), train("max_parallel: 1")),
+    ("P052", train("for_each: [1]"), train("for_each: '${{ run.id }}'")),
+    ("P052", train("for_each: [1]"), train("for_each: [1]") + COMPILE),
+    ("P053", train("heartbeat: 5m"), train("heartbeat: 60s")),
+    ("P053", train("heartbeat: 5m, timeout: 6m"), train("heartbeat: 5m, timeout: 5m")),
+    (
+        "P053",
+        LABEL.replace("folders", "auto, heartbeat: 5m"),
+        LABEL.replace("folders", "folders, heartbeat: 5m"),
+    ),
+    ("P054", MODEL, train("image: x")),
+    ("P054", MODEL, LABEL + TRANSFORM + "  train: {}\n"),
+    ("P054", MODEL, LABEL + TRANSFORM + "  train: {script: train.py}\n"),
+    ("P054", LABEL + DRIFT % "below: 1", LABEL + DRIFT % "below: 1, above: 2"),
+    ("P055", MODEL + "defaults: {instance: ml.m5.large}\n", LABEL + "defaults: {instance: ml.m5.large}\n"),
+    ("P055", MODEL + "defaults: {timeout: 2h}\n", LABEL + "defaults: {timeout: 2s}\n"),
+    ("P056", WAVES % "line", WAVES % "canary"),
     (
         "P036",
         DEPLOY.replace("NAME", "com.x"),
         DEPLOY.replace("NAME", "com.x").replace("com.example", "AWS.x"),
     ),
+    ("P070", train("instance: ml.m5.2xlarge"), train("instance: ml.m5.3xlarge")),
+    ("P070", MODEL + COMPILE, MODEL + COMPILE.replace("{", "{instance: ml.trn1.2xlarge, ")),
+    ("P071", MODEL + COMPILE, LONG_LABELS + COMPILE),
+    ("P071", LONG_LABELS, LONG_LABELS + COMPILE),
+    ("P072", hyperparameters(95), hyperparameters(96)),
+    (
+        "P073",
+        DEPLOY.replace("NAME", "com.x").replace("cookies}", "cookies, version: 1.0.999999}"),
+        DEPLOY.replace("NAME", "com.x").replace("cookies}", "cookies, version: 1.0.1000000}"),
+    ),
+    ("P073", LABEL.replace("/x/", f"/{'é' * 512}"), LABEL.replace("/x/", f"/{'é' * 512}/")),
 ]
 
 

@@ -32,6 +32,7 @@ REFUSED = [
     ("alias bomb", BOMB, "P004", (6, 10)),
     ("alias chain", CHAIN, "P004", (50, 12)),
     ("too long", "a: " + "x" * 1_000_000, "P004", (1, 1)),
+    ("too long a text", "a: " + "x" * 20_001, "P004", (1, 4)),
     ("too long in bytes", "a: " + "é" * 600_000, "P004", (1, 1)),
     ("tag", "a: !!int 3", "P005", (1, 4)),
     ("own tag", "a: !Ref b", "P005", (1, 4)),
@@ -81,10 +82,35 @@ def test_bytes_are_utf8(data: bytes, text: str) -> None:
     assert source.decode(data, path="x") == text
 
 
-@pytest.mark.parametrize("data", ["a: 1".encode("utf-16"), b"\xff\xfe", b"a: \xe4"])
-def test_other_encodings_are_refused(data: bytes) -> None:
-    with pytest.raises(SpecError, match=r"x:1:1: P001 the file is not UTF-8"):
+@pytest.mark.parametrize(
+    ("data", "place"),
+    [
+        ("a: 1".encode("utf-16"), "1:1"),
+        (b"\xff\xfe", "1:1"),
+        (b"a: \xe4", "1:4"),
+        (b"\xef\xbb\xbfa: \xe4", "1:4"),
+        ("ä: 1\r\nb: ö".encode() + b"\xe4", "2:5"),
+    ],
+)
+def test_other_encodings_are_refused(data: bytes, place: str) -> None:
+    with pytest.raises(SpecError, match=rf"^x:{place}: P001 the byte 0x.. is not UTF-8 text"):
         source.decode(data, path="x")
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("a: {b: ${{ params.c }}}", "Inside { } and [ ], put the reference into quotes."),
+        ("a: [b", "Look for a bracket or a quote that is not closed."),
+        ("a: @b", "Put the value into quotes."),
+        ("a: 1\nb\n", "Put a colon after the key."),
+        ('a: "\\d"', "In double quotes a backslash begins an escape; use single quotes."),
+        ("a:\n  - b\n c: 1", "Keys of one mapping begin in the same column."),
+    ],
+)
+def test_what_yaml_says_comes_with_advice(text: str, advice: str) -> None:
+    _, (found,) = source.parse(text)
+    assert found.hint == advice
 
 
 def test_line_ends_do_not_matter() -> None:

@@ -20,6 +20,9 @@ class InMemoryGreengrass:
         """What a component's state is at each look; the last one stays."""
         self.deployments: list[dict[str, Any]] = []
         self.devices: dict[str, dict[str, dict[str, Any]]] = {}
+        self.unhealthy: set[str] = set()
+        self.installed: dict[str, dict[str, str]] = {}
+        """Device → component → lifecycle state."""
 
     def register(self, arn: str, version: str, recipe: bytes = b"{}", **fields: Any) -> None:
         key = f"{arn}:versions:{version}"
@@ -80,7 +83,16 @@ class InMemoryGreengrass:
     def get_core_device(self, *, coreDeviceThingName: str) -> dict[str, Any]:
         if coreDeviceThingName not in self.devices:
             refuse("ResourceNotFoundException", status=404)
-        return {"coreDeviceThingName": coreDeviceThingName}
+        status = "UNHEALTHY" if coreDeviceThingName in self.unhealthy else "HEALTHY"
+        return {"coreDeviceThingName": coreDeviceThingName, "status": status}
+
+    def list_installed_components(
+        self, *, coreDeviceThingName: str, topologyFilter: str, nextToken: str = "0"
+    ) -> dict[str, Any]:
+        assert topologyFilter == "ALL"
+        states = self.installed.get(coreDeviceThingName, {}).items()
+        found = [{"componentName": name, "lifecycleState": state} for name, state in states]
+        return page_of("installedComponents", found, nextToken)
 
     def list_effective_deployments(self, *, coreDeviceThingName: str, nextToken: str = "0") -> dict[str, Any]:
         reports = self.devices.get(coreDeviceThingName, {})

@@ -1,0 +1,13 @@
+"""`python -m bench`: every bench module, one after the other."""
+
+from __future__ import annotations
+
+import sys
+
+from bench import arguments
+from bench import compile as compiler
+
+MODULES = (compiler,)
+
+if __name__ == "__main__":
+    sys.exit(arguments.main("python -m bench", [module.measure for module in MODULES]))

@@ -1,0 +1,129 @@
+"""What each handler may call, and on what: data for `policies`.
+
+A handler's actions are those of its module's ACTIONS (a contract test holds both to each other). Each action
+names the scopes it is needed on; `policies` turns a scope into ARNs. Which resources an action can be limited
+to: docs.aws.amazon.com/service-authorization/latest/reference, the page of the service that the action names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+Scopes = tuple[str, ...]
+Rights = Mapping[str, Scopes]
+"""Action → the scopes that it is allowed on."""
+
+WIDE: Mapping[str, str] = {
+    "any_task": "a task token has no ARN, and Step Functions offers no resource for SendTask*",
+    "any_deployment": "Greengrass chooses the ids of deployments",
+    "any_target": "CreateDeployment and ListDeployments take no resource; the IoT actions limit their reach",
+    "any_job": "Greengrass chooses the names of the IoT jobs behind a deployment",
+    "group_devices": "who is in a thing group is known only when the deployment begins",
+    "group_things": "who is in a thing group is known only when the deployment begins",
+}
+"""The scopes that no ARN of this pipeline can be named for, each with the reason."""
+
+ORCHESTRATOR = frozenset({"dynamodb", "logs", "states", "sts"})
+"""Services whose actions the handler's own role needs; all others are called as the use case's role."""
+
+LOGS: Rights = {"logs:CreateLogStream": ("log",), "logs:PutLogEvents": ("log",)}
+"""What Lambda itself needs to write a function's log."""
+
+_ASSUME: Rights = {"sts:AssumeRole": ("role",)}
+_TABLE: Rights = {
+    "dynamodb:GetItem": ("jobs",),
+    "dynamodb:PutItem": ("jobs",),
+    "dynamodb:Query": ("open_jobs",),
+    "dynamodb:UpdateItem": ("jobs",),
+}
+_CALLBACK: Rights = {
+    **_ASSUME,
+    **_TABLE,
+    "states:SendTaskFailure": ("any_task",),
+    "states:SendTaskHeartbeat": ("any_task",),
+    "states:SendTaskSuccess": ("any_task",),
+}
+_RESULTS: Rights = {"s3:GetObject": ("given", "runs"), "s3:ListBucket": ("given_buckets", "results_bucket")}
+_WRITTEN: Rights = {**_RESULTS, "s3:PutObject": ("runs",)}
+_DATA: Rights = {
+    "s3:GetObject": ("data", "given", "runs"),
+    "s3:ListBucket": ("data_buckets", "given_buckets", "results_bucket"),
+    "s3:PutObject": ("runs",),
+}
+_ROLLOUT: Rights = {
+    "greengrass:CancelDeployment": ("any_deployment",),
+    "greengrass:CreateDeployment": ("any_target",),
+    "greengrass:GetCoreDevice": ("devices", "group_devices"),
+    "greengrass:GetDeployment": ("any_deployment",),
+    "greengrass:ListDeployments": ("any_target",),
+    "greengrass:ListEffectiveDeployments": ("devices", "group_devices"),
+    "greengrass:ListInstalledComponents": ("devices", "group_devices"),
+    "greengrass:TagResource": ("any_deployment",),
+    "iot:CancelJob": ("any_job",),
+    "iot:CreateJob": ("any_job", "things", "groups"),
+    "iot:DeleteThingShadow": ("things", "group_things"),
+    "iot:DescribeJob": ("any_job",),
+    "iot:DescribeThing": ("things", "group_things"),
+    "iot:DescribeThingGroup": ("groups",),
+    "iot:GetThingShadow": ("things", "group_things"),
+    "iot:ListThingsInThingGroup": ("groups",),
+    "iot:UpdateJob": ("any_job",),
+    "iot:UpdateThingShadow": ("things", "group_things"),
+}
+"""What a rollout takes, and to take a failed one back: deployments act on IoT in their creator's name."""
+
+HANDLERS: Mapping[str, Rights] = {
+    "label": {**_ASSUME, **_DATA},
+    "transform": {**_ASSUME, **_DATA},
+    "train": {
+        **_CALLBACK,
+        **_RESULTS,
+        "iam:PassRole": ("execution_role",),
+        "sagemaker:AddTags": ("training_jobs",),
+        "sagemaker:CreateTrainingJob": ("training_jobs",),
+        "sagemaker:DescribeTrainingJob": ("training_jobs",),
+        "sagemaker:StopTrainingJob": ("training_jobs",),
+    },
+    "compile": {
+        **_CALLBACK,
+        **_RESULTS,
+        "iam:PassRole": ("execution_role",),
+        "sagemaker:AddTags": ("processing_jobs",),
+        "sagemaker:CreateProcessingJob": ("processing_jobs",),
+        "sagemaker:DescribeProcessingJob": ("processing_jobs",),
+        "sagemaker:StopProcessingJob": ("processing_jobs",),
+    },
+    "package": {**_ASSUME, **_WRITTEN, "s3:GetObject": ("assets", "given", "runs")},
+    "publish": {
+        **_ASSUME,
+        "s3:GetObject": ("component_files", "given", "runs"),
+        "s3:ListBucket": ("component_bucket", "given_buckets", "results_bucket"),
+        "s3:PutObject": ("component_files", "runs"),
+        "greengrass:CreateComponentVersion": ("components", "component_versions"),
+        "greengrass:DescribeComponent": ("component_versions",),
+        "greengrass:ListComponentVersions": ("components",),
+        "greengrass:TagResource": ("components", "component_versions"),
+    },
+    "deploy": {
+        **_CALLBACK,
+        **_WRITTEN,
+        **_ROLLOUT,
+        "greengrass:GetComponent": ("component_versions",),
+        "greengrass:ListComponentVersions": ("deployed_components",),
+    },
+    "approve": _CALLBACK,
+    "custom": _ASSUME,
+    "failure": {
+        **_CALLBACK,
+        **_WRITTEN,
+        **_ROLLOUT,
+        "sagemaker:DescribeProcessingJob": ("processing_jobs",),
+        "sagemaker:DescribeTrainingJob": ("training_jobs",),
+        "sagemaker:StopProcessingJob": ("processing_jobs",),
+        "sagemaker:StopTrainingJob": ("training_jobs",),
+    },
+}
+"""Handler → what it may call. The sweeper and the event handler serve all pipelines: the platform's own.
+
+What a function of the author's own does beyond entering the use case's account is its author's to allow.
+"""

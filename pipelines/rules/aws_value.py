@@ -1,0 +1,55 @@
+"""P070: names and words that AWS has lists or patterns of are among them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipelines.aws.judgement import judge
+from pipelines.aws.limits import read_version
+from pipelines.aws.members import NOUNS
+from pipelines.aws.uses import Use, find_uses
+from pipelines.diagnostics import Diagnostic, did_you_mean
+from pipelines.source import shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipelines.aws.limits import Limit
+    from pipelines.rules.subject import Subject
+
+CODE = "P070"
+
+_SHOWN = 40
+
+
+def check(subject: Subject) -> Iterator[Diagnostic]:
+    """Yield values that are none of a list, or not of the form, that a request's member takes."""
+    # A parameter that several steps refer to is one mistake.
+    yield from dict.fromkeys(_judge_all(subject))
+
+
+def _judge_all(subject: Subject) -> Iterator[Diagnostic]:
+    for use in find_uses(subject, _has_values):
+        verdict = judge(use.limit, use.sent)
+        if verdict and verdict.fault in ("enum", "pattern"):
+            place = f"({use.row.operation}: {use.row.member})"
+            taker = NOUNS[use.row.operation]
+            message = f"'{shorten(str(use.written))}' is no {use.row.what} that {taker} takes {place}"
+            yield Diagnostic(code=CODE, message=message, span=use.node.span, hint=_advise(use))
+
+
+def _has_values(limit: Limit) -> bool:
+    return bool(limit.enum or limit.pattern)
+
+
+def _advise(use: Use) -> str:
+    if not use.limit.enum:
+        return f"It must match {use.limit.pattern}."
+    near = did_you_mean(str(use.sent), use.limit.enum)
+    if near:
+        return near
+    if len(use.limit.enum) <= _SHOWN:
+        return f"It takes {', '.join(use.limit.enum)}."
+    version, date = read_version()
+    examples = ", ".join(use.limit.enum[:3])
+    return f"As of {date}, botocore {version} knows {len(use.limit.enum)}, among them {examples}."

@@ -1,0 +1,34 @@
+"""P053: only a step that waits has a heartbeat, and it is shorter than the timeout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipelines.diagnostics import Diagnostic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipelines.rules.subject import Subject
+
+CODE = "P053"
+
+LEAST_SECONDS = 120
+"""Two runs of the sweeper, which sends the signs of life."""
+
+
+def check(subject: Subject) -> Iterator[Diagnostic]:
+    """Yield heartbeats that could never be missed, or that would be missed by a step that is well."""
+    for step in subject.pipeline.steps:
+        node, own = step.find("heartbeat"), step.heartbeat_seconds
+        if node is None or own is None or step.kind is None:
+            continue
+        if not step.kind.waits:
+            message = f"step '{step.id.value}' is one Lambda call and has no heartbeat"
+            yield Diagnostic(code=CODE, message=message, span=node.span, hint="Use timeout.")
+        elif not LEAST_SECONDS <= own < step.timeout_seconds:
+            message = (
+                f"a heartbeat must be at least {LEAST_SECONDS} seconds, the time of two sweeps, and shorter "
+                f"than the timeout ({step.timeout_seconds} seconds)"
+            )
+            yield Diagnostic(code=CODE, message=message, span=node.span)

@@ -1,0 +1,1 @@
+"""Specs that users get wrong, each with every code and place that edgepipe must give."""

@@ -1,0 +1,1 @@
+"""Inputs that nobody writes on purpose: no traceback, no memory beyond bounds, no endless work."""
