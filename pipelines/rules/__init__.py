@@ -97,7 +97,8 @@ def check_all(subject: Subject) -> list[Diagnostic]:
     found = list(itertools.islice(findings, MAX_FINDINGS))
     if len(found) == MAX_FINDINGS:
         message = f"there are {MAX_FINDINGS} mistakes or more, and only these are shown"
-        found.append(Diagnostic(code="P041", message=message))
+        hint = "Correct some and check again: one cause often has many effects."
+        found.append(Diagnostic(code="P041", message=message, hint=hint))
     return found
 
 

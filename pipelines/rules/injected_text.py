@@ -17,18 +17,19 @@ CODE = "P034"
 
 
 _MEANING = {
-    "${": "begins a marker",
-    "{%": "begins a JSONata expression",
-    "%}": "ends a JSONata expression",
+    "${": ("begins a marker", "A reference has two braces: ${{ params.NAME }}."),
+    "{%": ("begins a JSONata expression", "Texts are passed on, never calculated: take it out."),
+    "%}": ("ends a JSONata expression", "Texts are passed on, never calculated: take it out."),
 }
+"""What a sign would do, and what to do about it."""
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
     """Yield texts that the state machine would evaluate instead of passing on."""
     for node, _ in nodes.scalars(subject.pipeline.root):
         rest = literal(references.parse(node)).replace(OPENING, "")
-        for sign, meaning in _MEANING.items():
+        for sign, (meaning, hint) in _MEANING.items():
             if sign in rest:
                 message = f"'{sign}' {meaning} in a state machine and cannot stand in a spec"
-                yield Diagnostic(code=CODE, message=message, span=node.span, hint="Write it another way.")
+                yield Diagnostic(code=CODE, message=message, span=node.span, hint=hint)
                 break

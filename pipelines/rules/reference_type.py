@@ -53,4 +53,6 @@ def _check_ref(pipeline: Pipeline, ref: Ref, expected: frozenset[str]) -> Iterat
     message = f"'{ref.text}' is of type {found}, and a value of type {wanted} must stand here"
     artifact = found == "object" and len(ref.path) == 3
     hint = f"Use ${{{{ {'.'.join(ref.path)}.uri }}}} for its address." if artifact else None
+    if ref.path[0] == "params":
+        hint = f"Change the type of '{ref.path[1]}', or refer to another parameter."
     yield Diagnostic(code=CODE, message=message, span=ref.span, hint=hint)

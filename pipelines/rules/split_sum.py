@@ -24,4 +24,5 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
             numbers = [part for part in parts if isinstance(part, int | float)]
             if len(numbers) == len(parts) and not math.isclose(sum(numbers), 1, abs_tol=1e-6):
                 message = f"the parts of the split sum to {sum(numbers):g}, not to 1"
-                yield Diagnostic(code=CODE, message=message, span=node.span)
+                hint = "Change one: train, validation and test share all images."
+                yield Diagnostic(code=CODE, message=message, span=node.span, hint=hint)
