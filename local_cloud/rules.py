@@ -25,14 +25,14 @@ def rules(context: Context) -> Iterator[None]:
     """Deliver events and wake the sweeper until the block ends."""
     stopping = threading.Event()
     sweeper = threading.Thread(target=_sweep, args=(context, stopping), name="sweep schedule")
-    context.emit = lambda event: _deliver(context, event)
+    before, context.emit = context.emit, lambda event: _deliver(context, event)
     sweeper.start()
     try:
         yield
     finally:
         stopping.set()
         sweeper.join()
-        del context.emit
+        context.emit = before
 
 
 def _deliver(context: Context, event: Event) -> None:

@@ -56,7 +56,7 @@ class Handlers:
         for name in ("label", "transform", "package", "publish"):
             place.functions[name] = self.answer
         for name in ("train", "compile", "approve", "deploy"):
-            place.functions[name] = lambda event, place=place: self.wait(place, event)
+            place.functions[name] = partial(self.wait, place)
         place.functions["failure"] = lambda event: {"failure": event["failure"], "stopped": []}
 
     def wait(self, place: Bench, event: dict[str, Any]) -> dict[str, Any]:
