@@ -17,20 +17,23 @@ steps:
 
 
 def many_steps(count: int) -> str:
-    """Return a spec of one label step and, behind it, branches of transform and train."""
+    """Return a spec of one label step and, behind it, transform steps, every tenth of them with a train step.
+
+    Step Functions takes 1 MiB, so that 1,000 steps have 1,048 bytes each: a thousand train steps do not fit.
+    """
     return _HEAD + "".join(_step(number) for number in range(1, count))
 
 
 def _step(number: int) -> str:
-    if number % 2:
-        return f"  transform-{number}: {{uses: transform, inputs: {{labels: label}}}}\n"
+    if number % 10:
+        return f"  split-{number}: {{uses: transform, inputs: {{labels: label}}}}\n"
     return "".join(_train(number))
 
 
 def _train(number: int) -> Iterator[str]:
     yield f"  train-{number}:\n"
     yield "    uses: train\n"
-    yield "    script: training/train.py\n"
+    yield "    script: train.py\n"
     yield '    framework: {name: sklearn, version: "1.4-2"}\n'
     yield f"    hyperparameters: {{epochs: {number}}}\n"
-    yield f"    inputs: {{manifest: transform-{number - 1}}}\n"
+    yield f"    inputs: {{manifest: split-{number - 1}}}\n"

@@ -34,9 +34,18 @@ class Diagnostic:
     hint: str | None = None
     severity: Severity = "error"
 
+    def __post_init__(self) -> None:
+        """Keep both sentences on one line of visible characters: a spec's own words may stand in them."""
+        object.__setattr__(self, "message", _visible(self.message))
+        object.__setattr__(self, "hint", self.hint and _visible(self.hint))
+
 
 class RequestError(Exception):
     """What was asked for cannot be done as asked; the message says what to ask for instead."""
+
+
+def _visible(sentence: str) -> str:
+    return sentence if sentence.isprintable() else "".join(c if c.isprintable() else "?" for c in sentence)
 
 
 class SpecError(Exception):

@@ -300,21 +300,18 @@ def _check_entries(
 ) -> Iterator[tuple[ScalarNode, Json]]:
     known: Schema = schema.get("properties", {})
     rest = schema.get("additionalProperties", {})
+    present = {key.text for key, _ in node.entries}
+    absent = [key for key in known if key not in present]
     for key, value in node.entries:
         label = f"'{shorten(key.text)}'"
         if key.text in known:
             yield key, shape.take(check(value, known[key.text], label))
         elif rest is False:
             shape.report("P010", f"{name} has no key {label}", key, _suggest(key.text, list(known)))
-            meant = _meant(key.text, known, node)
-            yield from _take_meant(shape, node, key, value, known, meant)
+            # The nearest key must be what a misspelt one stands for, unless it is there as well.
+            yield from _take_meant(shape, node, key, value, known, near_miss(key.text, absent))
         elif _check_key(shape, key, schema, name):
             yield key, shape.take(check(value, rest if isinstance(rest, dict) else {}, label))
-
-
-def _meant(word: str, known: Schema, node: MappingNode) -> str | None:
-    """Return the key that a misspelt one must stand for: the nearest, unless that is there as well."""
-    return near_miss(word, [key for key in known if node.get(key) is None])
 
 
 def _take_meant(

@@ -36,7 +36,7 @@ CASES: tuple[Case, ...] = (
         "a key three times",
         "targets: [thing/station-1]",
         "on_failure: nothing\n    " * 3,
-        "P011 26:5",
+        "P054 25:3",
         "P003 27:5",
         "P003 28:5",
     ),

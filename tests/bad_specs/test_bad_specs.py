@@ -10,13 +10,14 @@ import pytest
 from pipelines import source
 from pipelines.compiler import compile_text
 from pipelines.diagnostics import Diagnostic, SpecError
-from tests.bad_specs import meaning, reading, shapes
+from tests.bad_specs import meaning, reading, shapes, steering
 from tests.bad_specs.case import GOOD, Case
 
 ROOT = Path(__file__).parents[2]
-CASES = (*reading.CASES, *shapes.CASES, *meaning.CASES)
+CASES = (*reading.CASES, *shapes.CASES, *meaning.CASES, *steering.CASES)
 REMEDY = re.compile(
     r"\bmust\b|\bmay have\b|\bcan have no\b|; it is one of |is longer than|not to 1$|only these are shown$"
+    r"|there is no for_each$|there is none here$"
 )
 """A message that names what would be right needs no sentence of advice behind it."""
 

@@ -100,6 +100,14 @@ def test_line_ends_change_nothing(ending: str) -> None:
     assert compile_text(TEXT.replace("\n", ending), path="x") == compile_text(TEXT, path="x")
 
 
+def test_the_order_of_keys_changes_nothing_but_line_numbers() -> None:
+    turned = '  train: {framework: {version: "1", name: sklearn}, script: train.py}\n'
+    plain = '  train: {script: train.py, framework: {name: sklearn, version: "1"}}\n'
+    assert plain in MODEL
+    one, other = (compile_text(spec(text), path="x") for text in (MODEL, MODEL.replace(plain, turned)))
+    assert one.definition == other.definition
+
+
 def test_hash_seeds_change_nothing() -> None:
     program = (
         "import sys\nfrom pipelines.compiler import compile_text\n"

@@ -11,6 +11,11 @@ def at(line: int, column: int, end: int) -> Span:
     return Span(line=line, column=column, end_line=line, end_column=end)
 
 
+def test_a_sentence_stays_on_its_line() -> None:
+    found = Diagnostic(code="P999", message="no 'a\nb'", hint="Known: a\x1b[2J.")
+    assert (found.message, found.hint) == ("no 'a?b'", "Known: a?[2J.")
+
+
 def test_text_shows_the_line_and_the_place() -> None:
     item = Diagnostic(
         code="P021", message="no step 'labell'", span=at(2, 9, 15), hint="Did you mean 'label'?"

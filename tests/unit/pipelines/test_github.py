@@ -28,7 +28,7 @@ def test_columns_end_on_the_line_they_begin_on() -> None:
     ("path", "message", "properties", "data"),
     [
         ("a,b:c.yaml", "x: 1, y", "file=a%2Cb%3Ac.yaml,", "P1 x: 1, y."),
-        ("100%.yaml", "50%\r\n::error::z", "file=100%25.yaml,", "P1 50%25%0D%0A::error::z."),
+        ("100%.yaml", "50%\r\n::error::z", "file=100%25.yaml,", "P1 50%25??::error::z."),
     ],
 )
 def test_nothing_in_a_spec_can_end_its_command(path: str, message: str, properties: str, data: str) -> None:
