@@ -185,7 +185,7 @@ TABLE: tuple[Row, ...] = (
     _train(
         key="hyperparameters",
         member="HyperParameters",
-        what=f"hyperparameters, with the {OWN_HYPERPARAMETERS} that edgepipe adds,",
+        what=f"hyperparameters (with the {OWN_HYPERPARAMETERS} that edgepipe adds)",
         form=_with_own,
         when=_runs_script,
         hint="Put some into a file beside the script.",

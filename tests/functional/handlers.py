@@ -136,7 +136,7 @@ def output(event: dict[str, Any]) -> dict[str, Any]:
     def artifact(kind: str, name: str) -> dict[str, Any]:
         return {"type": kind, "uri": f"s3://results/{name}", "digest": "sha256:00", "facts": {}}
 
-    step_id, inputs = event["step"], event["inputs"]
+    step_id, inputs = event["step"], event.get("inputs", {})
     outputs: dict[str, Any] = {
         "label": lambda: {"labels": artifact("labels", "labels.jsonl")},
         "transform": lambda: {"manifest": artifact("manifest", inputs["labels"]["uri"][5:])},
