@@ -299,7 +299,7 @@ def _run(args: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] in _OURS:
             raise
-        message = f"'run' needs {error.name}, which is not installed. Install it: pip install 'edgepipe[local,edge]'"
+        message = f"'run' needs {error.name}, which is not installed: pip install 'edgepipe[local,edge]'"
         raise EnvironmentLacksError(message) from error
     try:
         return run_spec(

@@ -144,7 +144,7 @@ def test_what_moto_would_do_needs_moto(folder: Path) -> None:
     )
     done = edgepipe("run", "good.yaml", cwd=folder, env={"PYTHONPATH": str(folder)})
     assert done.returncode == 5
-    assert done.stderr.decode().strip().endswith("Install it: pip install 'edgepipe[local,edge]'")
+    assert done.stderr.decode().strip().endswith("which is not installed: pip install 'edgepipe[local,edge]'")
 
 
 def test_a_bug_is_one_line_and_a_file(folder: Path) -> None:
