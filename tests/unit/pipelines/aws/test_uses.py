@@ -52,7 +52,7 @@ def test_a_parameter_is_judged_by_its_default_once() -> None:
 def test_hyperparameters_count_with_those_that_edgepipe_adds() -> None:
     many = ", ".join(f"h{number}: 1" for number in range(97))
     (found,) = mistakes(spec(train(f"hyperparameters: {{{many}}}")))
-    assert found.message.startswith("there are 102 hyperparameters, with the 5 that edgepipe adds,")
+    assert found.message.startswith("there are 102 hyperparameters (with the 5 that edgepipe adds)")
     assert found.hint == "Put some into a file beside the script."
 
 
