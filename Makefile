@@ -40,7 +40,7 @@ bench: $(DEV_READY) ## ratios against named peers, measured in one run
 
 lock: ## rewrite the lock files from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra local --extra edge --extra build pyproject.toml --output-file requirements.lock
-	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev --extra stacks --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
 
 clean: ## remove what demo and test made
 	rm -rf .venv .edgepipe build

@@ -1,0 +1,94 @@
+"""What the local cloud remembers between commands: JSON documents and bytes in one SQLite file.
+
+A write is kept before it returns, also when the process is killed right after. Other processes may read
+at the same time; who writes holds the state folder's lock (see `lock`).
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+Json: TypeAlias = Any
+FILE_NAME = "cloud.db"
+BUSY_SECONDS = 30.0
+_SCHEMA = """
+create table if not exists documents (
+    collection text not null,
+    key text not null,
+    body blob not null,
+    primary key (collection, key)
+) without rowid
+"""
+
+
+class Store:
+    """The documents of one state folder, by collection and key; safe to call from any thread."""
+
+    def __init__(self, state_dir: Path) -> None:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        self._connection = connect(state_dir / FILE_NAME)
+        self._connection.execute(_SCHEMA)
+
+    def put(self, collection: str, key: str, document: Json) -> None:
+        """Keep a document (plain JSON), replacing the one before."""
+        self.put_bytes(collection, key, json.dumps(document, separators=(",", ":")).encode())
+
+    def put_bytes(self, collection: str, key: str, body: bytes) -> None:
+        """Keep bytes, replacing those before."""
+        with self._lock:
+            self._connection.execute("replace into documents values (?, ?, ?)", (collection, key, body))
+
+    def get(self, collection: str, key: str) -> Json | None:
+        """Return a document, or None."""
+        body = self.get_bytes(collection, key)
+        return None if body is None else json.loads(body)
+
+    def get_bytes(self, collection: str, key: str) -> bytes | None:
+        """Return bytes, or None."""
+        query = "select body from documents where collection = ? and key = ?"
+        with self._lock:
+            row = self._connection.execute(query, (collection, key)).fetchone()
+        return None if row is None else row[0]
+
+    def all(self, collection: str) -> Iterator[tuple[str, Json]]:
+        """Yield a collection's keys and documents in the order of the keys."""
+        for key, body in self.all_bytes(collection):
+            yield key, json.loads(body)
+
+    def all_bytes(self, collection: str) -> list[tuple[str, bytes]]:
+        """Return a collection's keys and bytes in the order of the keys."""
+        query = "select key, body from documents where collection = ? order by key"
+        with self._lock:
+            return self._connection.execute(query, (collection,)).fetchall()
+
+    def delete(self, collection: str, key: str) -> None:
+        """Forget a document; nothing if there is none."""
+        with self._lock:
+            self._connection.execute(
+                "delete from documents where collection = ? and key = ?", (collection, key)
+            )
+
+    def close(self) -> None:
+        """Let go of the file; may be repeated."""
+        with self._lock:
+            self._connection.close()
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a database file whose commits survive the death of the process, with readers beside the writer.
+
+    Facts: https://www.sqlite.org/wal.html (a commit under `synchronous=normal` may be lost with the
+    machine's power, never with the process).
+    """
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    connection.execute("pragma journal_mode = wal")
+    connection.execute("pragma synchronous = normal")
+    return connection
