@@ -45,13 +45,14 @@ TABLE = (
         late=frozenset({"botocore"}),
     ),
     Row(path="local_cloud", ours=frozenset({"local_cloud", "pipelines"}), third_party=LOCAL, by_name=True),
-    Row(path="cli.py", late=frozenset({"pipelines", "local_cloud"})),
+    Row(path="cli.py", ours=frozenset({"verbs"}), late=frozenset({"pipelines", "local_cloud"})),
+    Row(path="verbs", ours=frozenset({"verbs"}), late=frozenset({"pipelines", "local_cloud"})),
     Row(path="edge_components", third_party=ON_DEVICES),
     Row(path="containers", third_party=IN_JOBS),
     Row(path="examples", third_party=IN_JOBS),
 )
 OURS = frozenset(
-    {"tasks", "pipelines", "local_cloud", "cli", "edge_components", "containers", "stacks", "tests"}
+    {"tasks", "pipelines", "local_cloud", "cli", "edge_components", "containers", "stacks", "tests", "verbs"}
 )
 
 
