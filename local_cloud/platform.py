@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local_cloud.context import ORCHESTRATOR_ACCOUNT, Context
+from pipelines.platform import JOBS_TABLE, JOBS_TABLE_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 USECASE_ACCOUNT = "210987654321"
-JOBS_TABLE = "edgepipe-jobs"
 SERVICE_FUNCTIONS = {"sweeper": "tasks.sweeper.handler", "events": "tasks.events.handler"}
 LAMBDA_TIMEOUT_SECONDS = 900
 ROOT = Path(__file__).parents[1]
@@ -115,22 +115,7 @@ def _create_role(iam: Any, name: str, trusted: str) -> str:  # noqa: ANN401 - a 
 
 
 def _create_table(dynamodb: Any) -> None:  # noqa: ANN401 - a boto3 client
-    dynamodb.create_table(
-        TableName=JOBS_TABLE,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("job_key", "open")],
-        KeySchema=[{"AttributeName": "job_key", "KeyType": "HASH"}],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": "open-jobs",
-                "KeySchema": [
-                    {"AttributeName": "open", "KeyType": "HASH"},
-                    {"AttributeName": "job_key", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
-    )
+    dynamodb.create_table(TableName=JOBS_TABLE, **JOBS_TABLE_SCHEMA)
 
 
 def _create_functions(

@@ -112,8 +112,8 @@ def derive(machine: Machine) -> Policies:
     named = {name: {**scopes, **_own_scopes(machine, name)} for name in sorted(handlers)}
     return Policies(
         machine=_machine_policy(machine),
-        own={name: _policy(handlers[name], named[name], own=True) for name in named},
-        usecase={name: _policy(handlers[name], named[name], own=False) for name in named},
+        own={name: build_policy(handlers[name], named[name], own=True) for name in named},
+        usecase={name: build_policy(handlers[name], named[name], own=False) for name in named},
         wide=tuple(_wide(handlers, scopes)),
     )
 
@@ -138,8 +138,12 @@ def _machine_policy(machine: Machine) -> Policy:
     return Policy(statements=(Statement(actions=("lambda:InvokeFunction",), resources=functions),))
 
 
-def _policy(allowed: Rights, scopes: Mapping[str, tuple[str, ...]], *, own: bool) -> Policy:
-    """Write rights as statements: one for all actions of a service that share their resources."""
+def build_policy(allowed: Rights, scopes: Mapping[str, tuple[str, ...]], *, own: bool) -> Policy:
+    """Write rights as statements: one for all actions of a service that share their resources.
+
+    `scopes` are the ARNs that each scope stands for; `own` chooses between what a handler does by its own
+    role and what it does as the use case's.
+    """
     found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for action, names in sorted({**allowed, **rights.LOGS}.items()):
         service = action.partition(":")[0]

@@ -72,6 +72,17 @@ _ROLLOUT: Rights = {
 }
 """What a rollout takes, and to take a failed one back: deployments act on IoT in their creator's name."""
 
+_SETTLE: Rights = {
+    **_CALLBACK,
+    **_WRITTEN,
+    **_ROLLOUT,
+    "sagemaker:DescribeProcessingJob": ("processing_jobs",),
+    "sagemaker:DescribeTrainingJob": ("training_jobs",),
+    "sagemaker:StopProcessingJob": ("processing_jobs",),
+    "sagemaker:StopTrainingJob": ("training_jobs",),
+}
+"""What looking at a job of any kind takes, and ending it."""
+
 HANDLERS: Mapping[str, Rights] = {
     "label": {**_ASSUME, **_DATA},
     "transform": {**_ASSUME, **_DATA},
@@ -113,15 +124,9 @@ HANDLERS: Mapping[str, Rights] = {
     },
     "approve": _CALLBACK,
     "custom": _ASSUME,
-    "failure": {
-        **_CALLBACK,
-        **_WRITTEN,
-        **_ROLLOUT,
-        "sagemaker:DescribeProcessingJob": ("processing_jobs",),
-        "sagemaker:DescribeTrainingJob": ("training_jobs",),
-        "sagemaker:StopProcessingJob": ("processing_jobs",),
-        "sagemaker:StopTrainingJob": ("training_jobs",),
-    },
+    "failure": _SETTLE,
+    "events": _SETTLE,
+    "sweeper": {**_SETTLE, "states:DescribeExecution": ("executions",)},
 }
 """Handler → what it may call. The sweeper and the event handler serve all pipelines: the platform's own.
 

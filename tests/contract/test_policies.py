@@ -13,6 +13,7 @@ import pytest
 
 from pipelines import machine, policies, rights
 from pipelines.kinds import STEP_KINDS
+from pipelines.platform import SERVICE_FUNCTIONS
 from tasks.event import Run
 from tasks.protocol import job_name
 
@@ -32,7 +33,7 @@ def derive(case: str) -> policies.Policies:
 
 
 def handled() -> list[str]:
-    return [*(name for name in STEP_KINDS if importlib.util.find_spec(f"tasks.{name}")), "failure"]
+    return [*(name for name in STEP_KINDS if importlib.util.find_spec(f"tasks.{name}")), *SERVICE_FUNCTIONS]
 
 
 def test_every_handler_has_its_row() -> None:
