@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from local_cloud.engine.definition import Machine
     from local_cloud.engine.expression import Json
     from local_cloud.engine.handle import Engine
+    from local_cloud.engine.world import Call
 
 
 class EngineBackend(StepFunctionBackend):
@@ -84,17 +85,25 @@ class EngineBackend(StepFunctionBackend):
         if name:
             self._validate_name(name)
         machine, source = self._find_machine(state_machine_arn)
-        value = _read_input(execution_input)
+        name = name or str(uuid.uuid4())
         facts = Facts(
-            id=f"{machine.arn.replace(':stateMachine:', ':execution:')}:{name or uuid.uuid4()}",
-            name=name or "",
-            input=value,
+            id=f"{machine.arn.replace(':stateMachine:', ':execution:')}:{name}",
+            name=name,
+            input=_read_input(execution_input),
             role_arn=source.roleArn,
             started=self.engine.clock.now(),
             machine_id=machine.arn,
             machine_name=machine.name,
         )
         return self._start(facts, execution_input, source.definition)
+
+    def start_child(self, call: Call, machine_arn: str, name: str | None, text: str) -> Execution:
+        """Start the execution that a call of another execution asks for, or find it when that is resumed."""
+
+        def start() -> Json:
+            return self.start_execution(machine_arn, name or call.name, text).arn
+
+        return self.describe_execution(call.once("child", start))
 
     def stop_execution(  # type: ignore[override] # as above; moto drops error and cause
         self, execution_arn: str, error: str | None = None, cause: str | None = None
@@ -150,8 +159,6 @@ class EngineBackend(StepFunctionBackend):
             raise _gone()
 
     def _start(self, facts: Facts, input_text: str, definition: str) -> Execution:
-        if not facts.name:
-            facts = Facts(**{**vars(facts), "name": facts.id.rsplit(":", 1)[1]})
         with self._lock:
             before = self._executions.get(facts.id)
             if before is None:

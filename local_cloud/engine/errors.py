@@ -32,6 +32,10 @@ class Cancelled(Exception):  # noqa: N818 - an end, not an error: nothing catche
     """The execution was stopped, or a sibling branch failed: this thread has nothing more to do."""
 
 
+class Suspended(Cancelled):
+    """The engine is closing: the execution goes on when it is resumed, and so do its children."""
+
+
 class Expired(Exception):  # noqa: N818 - as above
     """The state machine's own TimeoutSeconds has passed; no Catch sees it."""
 

@@ -86,7 +86,7 @@ class Execution:
 
     def suspend(self) -> None:
         """End the execution's threads and leave its status as it is."""
-        self._gate.close()
+        self._gate.close(suspend=True)
 
     def _run(self) -> None:
         try:

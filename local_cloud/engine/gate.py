@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from local_cloud.engine.errors import Cancelled, Expired
+from local_cloud.engine.errors import Cancelled, Expired, Suspended
 
 if TYPE_CHECKING:
     from local_cloud.engine.clock import Clock
@@ -26,7 +26,7 @@ class Gate:
         self._clock = clock
         self._deadline = deadline
         self._lock = threading.Lock()
-        self._closed = False
+        self._closed: type[Cancelled] | None = None
         self._waiting: set[threading.Event] = set()
         self._children: set[Gate] = set()
 
@@ -36,8 +36,8 @@ class Gate:
         with self._lock:
             self._children.add(gate)
             closed = self._closed
-        if closed:
-            gate.close()
+        if closed is not None:
+            gate.close(suspend=closed is Suspended)
         return gate
 
     def drop(self, child: Gate) -> None:
@@ -45,20 +45,20 @@ class Gate:
         with self._lock:
             self._children.discard(child)
 
-    def close(self) -> None:
-        """End every wait with `Cancelled`, now and from now on."""
+    def close(self, *, suspend: bool = False) -> None:
+        """End every wait with `Cancelled` (or `Suspended`), now and from now on."""
         with self._lock:
-            self._closed = True
+            self._closed = self._closed or (Suspended if suspend else Cancelled)
             waiting, children = list(self._waiting), list(self._children)
         for event in waiting:
             event.set()
         for child in children:
-            child.close()
+            child.close(suspend=suspend)
 
     def check(self) -> None:
         """Raise Cancelled after a close, Expired after the execution's deadline."""
-        if self._closed:
-            raise Cancelled
+        if self._closed is not None:
+            raise self._closed
         if self._deadline is not None and self._clock.now() >= self._deadline:
             raise Expired
 
@@ -77,16 +77,16 @@ class Gate:
 
     def _enter(self, done: threading.Event) -> None:
         with self._lock:
-            if self._closed:
-                raise Cancelled
+            if self._closed is not None:
+                raise self._closed
             self._waiting.add(done)
 
     def _wait(self, done: threading.Event, until: float | None) -> bool:
         limit = earliest(until, self._deadline)
         while True:
             self._clock.wait(done, None if limit is None else max(0.0, limit - self._clock.now()))
-            if self._closed:
-                raise Cancelled
+            if self._closed is not None:
+                raise self._closed
             if done.is_set():
                 return True
             self.check()

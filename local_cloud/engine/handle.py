@@ -19,6 +19,7 @@ from local_cloud.workers import Workers
 
 if TYPE_CHECKING:
     from local_cloud.context import Context
+    from local_cloud.engine.execution import Execution
 
 _CLOSE_SECONDS = 5.0
 
@@ -34,7 +35,7 @@ class Engine:
         backend = type("InstalledBackend", (EngineBackend,), {"engine": self})
         self._backends: BackendDict[EngineBackend] = BackendDict(backend, "stepfunctions")
         self._patches: list[Any] = [
-            patch.object(responses, "get_backend", self._backend),
+            patch.object(responses, "get_backend", self.backend),
             patch.dict(urls.url_paths, {"{0}/$": EngineResponse.dispatch}),
         ]
 
@@ -48,6 +49,15 @@ class Engine:
             services={"lambda:invoke": LambdaInvocation(account=account, region=region)},
             region=region,
         )
+
+    def execution(self, arn: str) -> Execution:
+        """Return an execution of any account and region; raises moto's ExecutionDoesNotExist."""
+        _, _, _, region, account, *_ = f"{arn}:::::".split(":")
+        return self.backend(account, region).describe_execution(arn)
+
+    def backend(self, account: str, region: str) -> EngineBackend:
+        """Return the state machines and executions of one account and region."""
+        return self._backends[account][region]
 
     def open(self) -> None:
         """Put the engine behind the API."""
@@ -64,9 +74,6 @@ class Engine:
         for each in reversed(patches):
             each.stop()
         self.workers.join(_CLOSE_SECONDS)
-
-    def _backend(self, account: str, region: str) -> EngineBackend:
-        return self._backends[account][region]
 
 
 def install(context: Context, *, clock: Clock | None = None) -> Engine:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from local_cloud.engine.expression import Json
+    from local_cloud.engine.world import Call
 
 _STATUS = {"RequestResponse": 200, "Event": 202, "DryRun": 204}
 
@@ -31,8 +32,9 @@ class LambdaInvocation:
     account: str
     region: str
 
-    def __call__(self, arguments: Json) -> Json:
+    def __call__(self, call: Call) -> Json:
         """Return what the function gave; raises Failure with its error, or with `Lambda.<service error>`."""
+        arguments = call.arguments
         name = str(arguments["FunctionName"])
         kind = arguments.get("InvocationType", "RequestResponse")
         if kind not in _STATUS:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from local_cloud.engine.errors import HEARTBEAT_TIMEOUT, RUNTIME, TIMEOUT, Failure
+from local_cloud.engine.errors import HEARTBEAT_TIMEOUT, RUNTIME, TIMEOUT, Cancelled, Expired, Failure
 from local_cloud.engine.gate import earliest
 from local_cloud.engine.payload import encode, too_large
 from local_cloud.engine.replies import Outcome, Reply, new_token
+from local_cloud.engine.world import Call
 
 if TYPE_CHECKING:
     from local_cloud.engine.definition import Task
     from local_cloud.engine.expression import Json
+    from local_cloud.engine.gate import Gate
     from local_cloud.engine.visit import Visit
     from local_cloud.engine.world import World
 
@@ -70,35 +73,52 @@ class Attempt:
     def run(self, timeout: int | None, heartbeat: int | None) -> Outcome:
         """Return what the attempt comes to within its limits; raises Cancelled or Expired."""
         reply = Reply(beat=self.started)
-        token = self.visit.token
+        token, gate = self.visit.token, self.visit.frame.gate.child()
         if token is not None:
             self.world.tokens.open(token, reply)
         try:
-            self.world.workers.start(lambda: self._call(reply))
+            self.world.workers.start(lambda: self._call(reply, gate))
             return self._wait(reply, timeout, heartbeat)
         finally:
+            self.visit.frame.gate.drop(gate)
+            gate.close()  # a suspended one stays suspended
             if token is not None:
                 self.world.tokens.close(token)
 
-    def _call(self, reply: Reply) -> None:
+    def _call(self, reply: Reply, gate: Gate) -> None:
         """Call the service once; without a token its answer is the task's."""
         try:
-            value = Outcome.read(self.visit.once("call", lambda: self._answer().record())).get()
+            value = Outcome.read(self.visit.once("call", lambda: self._answer(gate).record())).get()
             if self.visit.token is None:
                 reply.give(Outcome(value=value))
             else:
                 reply.while_open(lambda: self._submitted(value))
         except Failure as failure:
             reply.give(Outcome(failure=failure))
+        except (Cancelled, Expired):
+            return  # the attempt has ended: nobody waits for the call any more
 
-    def _answer(self) -> Outcome:
+    def _answer(self, gate: Gate) -> Outcome:
         try:
-            return Outcome(value=self.world.services[self.state.service](self.arguments))
+            return Outcome(value=self.world.services[self.state.service](self._ask(gate)))
         except Failure as failure:
             return Outcome(failure=failure)
+        except (Cancelled, Expired):
+            raise
         except Exception as error:
             cause = f"the local engine failed to call {self.state.service}: {type(error).__name__}: {error}"
             return Outcome(failure=Failure(RUNTIME, cause))
+
+    def _ask(self, gate: Gate) -> Call:
+        execution = self.visit.frame.facts.id
+        place = f"{execution} {self.visit.key}"
+        return Call(
+            arguments=self.arguments,
+            execution=execution,
+            name=hashlib.sha256(place.encode()).hexdigest()[:32],
+            once=self.visit.once,
+            gate=gate,
+        )
 
     def _submitted(self, value: Json) -> None:
         text = encode(value)

@@ -5,19 +5,59 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from local_cloud.engine.errors import Cancelled, Expired, Suspended
+
 if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
     from local_cloud.engine.clock import Clock
     from local_cloud.engine.expression import Json
+    from local_cloud.engine.gate import Gate
     from local_cloud.engine.journal import Journal
     from local_cloud.engine.replies import Tokens
     from local_cloud.workers import Workers
 
 
+class Child(Protocol):
+    """Something started by a call that has to end before it, such as an execution."""
+
+    ended: threading.Event
+
+    def stop(self, error: str | None = None, cause: str | None = None) -> None:
+        """End it at once; nothing if it has ended."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One call of a service by one attempt of a task."""
+
+    arguments: Json
+    execution: str
+    """The caller's execution ARN."""
+    name: str
+    """Names this attempt and no other, the same when it is resumed; fits as the name of an execution."""
+    once: Callable[[str, Callable[[], Json]], Json]
+    """The attempt's journal: `once(name, effect)` gives the answer kept under `name`, else the effect's."""
+    gate: Gate
+    """Closes when the attempt ends for whatever reason: a timeout, a stop, a failed sibling."""
+
+    def follow(self, child: Child) -> None:
+        """Wait until `child` has ended; it is stopped if this attempt ends first, unless that is resumed."""
+        try:
+            self.gate.wait(child.ended, None)
+        except Suspended:
+            raise
+        except (Cancelled, Expired):
+            child.stop()
+            raise
+
+
 class Service(Protocol):
     """An integration such as `lambda:invoke`; safe to call from any thread."""
 
-    def __call__(self, arguments: Json) -> Json:
-        """Return the integration's result; raises Failure."""
+    def __call__(self, call: Call) -> Json:
+        """Return the integration's result; raises Failure, or what ended a wait of the call's gate."""
 
 
 @dataclass(frozen=True, kw_only=True)

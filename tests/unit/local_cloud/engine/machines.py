@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from local_cloud.engine.clock import Clock
     from local_cloud.engine.journal import Journal
+    from local_cloud.engine.world import Call, Service
 
 Function = Callable[[Any], Any]
 ACCOUNT = "123456789012"
@@ -75,6 +76,10 @@ class Bench:
     tokens: Tokens = field(default_factory=Tokens)
     workers: Workers = field(default_factory=lambda: Workers("bench"))
     executions: list[Execution] = field(default_factory=list)
+    services: dict[str, Service] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.services.setdefault("lambda:invoke", self.invoke)
 
     def start(self, definition: dict[str, Any], value: Any = None, name: str = "run-1") -> Execution:
         text = json.dumps(definition)
@@ -97,7 +102,7 @@ class Bench:
                 journal=self.journal,
                 tokens=self.tokens,
                 workers=self.workers,
-                services={"lambda:invoke": self.invoke},
+                services=self.services,
                 region="us-east-1",
             ),
         )
@@ -108,7 +113,8 @@ class Bench:
     def run(self, definition: dict[str, Any], value: Any = None) -> Ending:
         return settle(self.start(definition, value))
 
-    def invoke(self, arguments: Any) -> Any:
+    def invoke(self, call: Call) -> Any:
+        arguments = call.arguments
         payload = self.functions[arguments["FunctionName"]](arguments["Payload"])
         return {"ExecutedVersion": "$LATEST", "Payload": payload, "StatusCode": 200}
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,6 +22,10 @@ from tests.unit.local_cloud.engine.machines import (
     task,
     waiting,
 )
+
+if TYPE_CHECKING:
+    from local_cloud.engine.execution import Execution
+    from local_cloud.engine.world import Call
 
 FAST = 1000.0
 """A clock on which the seconds of retries and timeouts pass in milliseconds."""
@@ -447,3 +451,37 @@ def test_a_bug_of_ours_ends_the_run_and_asks_for_a_report() -> None:
         ending = place.run(one(task("unknown")))
     assert ending.status == "FAILED"
     assert "KeyError" in (ending.cause or "")
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [("stopped", "ABORTED"), ("late", "ABORTED"), ("closed", "RUNNING"), ("answered", "SUCCEEDED")],
+)
+def test_a_child_ends_with_the_call_that_waits_for_it(how: str, expected: str) -> None:
+    keeper = Keeper()
+    children: list[Execution] = []
+    with bench(keep=keeper) as place:
+
+        def nest(call: Call) -> Any:
+            if not children:
+                children.append(place.start(one(waiting()), name=call.name))
+                place.services["lambda:invoke"] = place.invoke
+            call.follow(children[0])
+            return json.loads(children[0].ending.output or "")
+
+        place.services["lambda:invoke"] = nest
+        limit = {"TimeoutSeconds": 2} if how == "late" else {}
+        states = {"S": task("child", Output="{% $states.result %}", Next="T", **limit), "T": pass_()}
+        execution = place.start(machine(states))
+        (token,) = keeper.wait_for(1)
+        if how == "stopped":
+            execution.stop()
+        elif how == "closed":
+            execution.suspend()
+        elif how == "answered":
+            assert place.tokens.answer(token, Outcome(value=7))
+        settle(execution, 0.1 if how == "closed" else 60)
+        if expected != "RUNNING":
+            settle(children[0], 60)
+        assert children[0].ending.status == expected
+        assert execution.ending.output == ("7" if how == "answered" else None)
