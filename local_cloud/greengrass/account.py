@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from .artifacts import ArtifactStore
 from .deployments import Deployment, DeploymentBook
 from .device import Device, Execution
-from .faults import ConflictError, InvalidError, NotFoundError
 from .planning import Equipment
 from .platforms import host_attributes
+from .refusals import ConflictError, InvalidError, NotFoundError
 from .registry import Registry
 from .rollout import Rollout
 

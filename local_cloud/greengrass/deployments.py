@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from .errors import RecipeError
-from .faults import InvalidError, NotFoundError, not_emulated
 from .fields import check_mapping
 from .planning import Order, WantedComponent
+from .refusals import InvalidError, NotFoundError, not_emulated
 from .rollout import Pace, parse_pace
 from .versions import parse_version
 

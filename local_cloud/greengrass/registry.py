@@ -15,8 +15,8 @@ from semantic_version import Version
 
 from .artifacts import ALGORITHM, copy_object
 from .errors import RecipeError
-from .faults import ConflictError, InvalidError, NotFoundError
 from .recipe import Artifact, Recipe, parse_recipe
+from .refusals import ConflictError, InvalidError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

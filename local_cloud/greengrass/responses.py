@@ -9,7 +9,7 @@ from moto.core.responses import ActionResult, BaseResponse, EmptyResult
 from moto.core.utils import camelcase_to_underscores
 
 from . import shapes
-from .faults import InvalidError, NotFoundError, not_emulated
+from .refusals import InvalidError, NotFoundError, not_emulated
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .faults import InvalidError, not_emulated
+from .refusals import InvalidError, not_emulated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -12,7 +12,7 @@ import moto.backends
 from moto.core.base_backend import BackendDict, BaseBackend
 
 from .account import Account
-from .faults import not_emulated
+from .refusals import not_emulated
 from .responses import GreengrassV2Response
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Any
 
-from .faults import InvalidError
 from .planning import NUCLEUS_VERSION
+from .refusals import InvalidError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

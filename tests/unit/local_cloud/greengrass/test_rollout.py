@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local_cloud.greengrass.faults import InvalidError
+from local_cloud.greengrass.refusals import InvalidError
 from local_cloud.greengrass.rollout import Limit, Pace, parse_pace
 
 GROUP = "arn:aws:iot:us-east-1:1:thinggroup/line"
