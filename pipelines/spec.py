@@ -26,10 +26,14 @@ COMMON_KEYS = frozenset(
 MAX_STEPS: int = schema.read("pipeline.schema.json")["properties"]["steps"]["maxProperties"]
 """Steps beyond this are not looked at: their number is a mistake by itself."""
 
-USECASE_FIELDS: tuple[str, ...] = tuple(schema.read("usecase.schema.json")["properties"])
-"""What `${{ usecase.x }}` can name."""
+_USECASE = schema.read("usecase.schema.json")
 
-USECASE_REQUIRED: tuple[str, ...] = tuple(schema.read("usecase.schema.json")["required"])
+USECASE_FIELDS: tuple[str, ...] = tuple(
+    name for name, rule in _USECASE["properties"].items() if rule["type"] == "string"
+)
+"""What `${{ usecase.x }}` can name: the facts that are one text each."""
+
+USECASE_REQUIRED: tuple[str, ...] = tuple(name for name in _USECASE["required"] if name in USECASE_FIELDS)
 """What every use case has, and every handler gets."""
 
 RUN_FIELDS: Mapping[str, str] = {
