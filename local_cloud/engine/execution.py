@@ -15,6 +15,7 @@ from local_cloud.engine.payload import encode
 from local_cloud.engine.visit import Facts, Frame
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from local_cloud.engine.definition import Machine
@@ -59,6 +60,7 @@ class Execution:
         self._ending = Ending()
         self.ended = threading.Event()
         """Set once the status is final."""
+        self._listeners: list[Callable[[], None]] = []
 
     @property
     def arn(self) -> str:
@@ -78,6 +80,14 @@ class Execution:
     def start(self) -> None:
         """Begin to run."""
         self._world.workers.start(self._run)
+
+    def when_ended(self, tell: Callable[[], None]) -> None:
+        """Call `tell` once the status is final, at once if it is."""
+        with self._lock:
+            if self._ending.status == "RUNNING":
+                self._listeners.append(tell)
+                return
+        tell()
 
     def stop(self, error: str | None = None, cause: str | None = None) -> None:
         """Abort, ending all waits at once; nothing if the execution has ended."""
@@ -124,8 +134,11 @@ class Execution:
                 return
             self.history.close(_EVENTS[ending.status], _details(ending))
             self._ending = replace(ending, stopped=self._world.clock.now())
+            listeners, self._listeners = self._listeners, []
         self.ended.set()
         self._gate.close()
+        for tell in listeners:
+            tell()
 
 
 def _details(ending: Ending) -> dict[str, Json]:

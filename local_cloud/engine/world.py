@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from local_cloud.engine.errors import Cancelled, Expired, Suspended
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable
 
     from local_cloud.engine.clock import Clock
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class Child(Protocol):
     """Something started by a call that has to end before it, such as an execution."""
 
-    ended: threading.Event
+    def when_ended(self, tell: Callable[[], None]) -> None:
+        """Call `tell` once it has ended, at once if it has."""
 
     def stop(self, error: str | None = None, cause: str | None = None) -> None:
         """End it at once; nothing if it has ended."""
@@ -44,8 +45,10 @@ class Call:
 
     def follow(self, child: Child) -> None:
         """Wait until `child` has ended; it is stopped if this attempt ends first, unless that is resumed."""
+        ended = threading.Event()  # of our own: a gate that closes sets what is waited for
+        child.when_ended(ended.set)
         try:
-            self.gate.wait(child.ended, None)
+            self.gate.wait(ended, None)
         except Suspended:
             raise
         except (Cancelled, Expired):
