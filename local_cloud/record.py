@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from local_cloud import results
+from pipelines import results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

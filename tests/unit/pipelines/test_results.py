@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local_cloud import results
+from pipelines import results
 from pipelines.kinds import STEP_KINDS
 
 CANDIDATES = [
