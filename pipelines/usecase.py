@@ -25,6 +25,7 @@ _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 _SCHEMA = "usecase.schema.json"
 _NOTES: Mapping[str, str] = {
     "role_arn": "The handlers assume this role, and must say the ExternalId.",
+    "operator_role_arn": "The edgepipe command assumes this one, with the same ExternalId.",
     "execution_role_arn": "SageMaker jobs run under this role.",
     "data_bucket": "Images; what runs write; Greengrass components.",
     "orchestrator": "The platform that runs this use case's pipelines; nothing is done in any other account.",
@@ -68,6 +69,7 @@ class UseCase:
     results_bucket: str
     component_bucket: str
     optimize_image_uri: str
+    operator_role_arn: str | None
     topic: str | None
     orchestrator: Orchestrator
     data: DataAccount | None
@@ -76,6 +78,11 @@ class UseCase:
         """Return the fields that a pipeline may name and that are there."""
         found = {name: getattr(self, name) for name in spec.USECASE_FIELDS}
         return {name: value for name, value in found.items() if value is not None}
+
+    @property
+    def operator(self) -> str:
+        """Return the role that commands enter the account by."""
+        return self.operator_role_arn or self.role_arn
 
     def markers(self) -> dict[str, str]:
         """Return the definition's markers `usecase_<field>` → value."""
@@ -151,6 +158,7 @@ def draft(
         data_bucket=f"{usecase_id}-data-{account}",
         results_bucket=f"{usecase_id}-results-{account}",
         component_bucket=f"{usecase_id}-components-{account}",
+        operator_role_arn=f"{role}-operator",
         optimize_image_uri=f"{registry}/edgepipe-optimize:latest",
         topic=None,
         orchestrator=orchestrator,
@@ -185,7 +193,9 @@ def _check(root: Node, value: Mapping[str, Any], expected: str) -> Iterator[Diag
         found = places.find(root, "id")
         hint = f"Rename the file to {value['id']}.yaml, or write 'id: {expected}'."
         yield _wrong(found, f"the file is named {expected}.yaml, but 'id' is '{value['id']}'", hint)
-    for name in ("role_arn", "execution_role_arn"):
+    for name in ("role_arn", "execution_role_arn", "operator_role_arn"):
+        if not value.get(name):
+            continue
         yield from _check_owner(places.find(root, name), name, value[name], value["account"])
     data = value.get("data", {})
     if data.get("role_arn"):

@@ -78,9 +78,9 @@ def test_an_unregistered_use_case_is_named_with_the_remedy(tmp_path: Path) -> No
         ('account: "210987654321"', "account: 21098765432", "P013", 3, "twelve digits"),
         ("region: eu-west-1", "region: [eu]", "P012", 4, "must be text"),
         ("external_id:", "externalid:", "P010", 7, "has no key 'externalid'"),
-        ("role/edgepipe-cookies-jobs", "user/jobs", "P013", 9, "the ARN of a role"),
-        ("data_bucket: ", "data_bucket: S3_", "P013", 11, "the name of a bucket"),
-        ('  account: "123456789012"', "  acount: x", "P010", 17, "has no key 'acount'"),
+        ("role/edgepipe-cookies-jobs", "user/jobs", "P013", 11, "the ARN of a role"),
+        ("data_bucket: ", "data_bucket: S3_", "P013", 13, "the name of a bucket"),
+        ('  account: "123456789012"', "  acount: x", "P010", 19, "has no key 'acount'"),
     ],
 )
 def test_mistakes_are_shown_at_their_places(old: str, new: str, code: str, line: int, words: str) -> None:
