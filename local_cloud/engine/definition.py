@@ -104,7 +104,10 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """Calls a service; with `waits_for_token`, its result is what somebody sends for the task's token."""
+    """Calls a service; with `waits_for_token`, its result is what somebody sends for the task's token.
+
+    With `waits_for_child`, it is how the execution ended that the call started.
+    """
 
     name: str
     exit: Exit
@@ -113,11 +116,19 @@ class Task:
     service: str
     """Such as `lambda:invoke`."""
     waits_for_token: bool
+    waits_for_child: bool = False
+    role: Template | Absent = ABSENT
+    """`Credentials.RoleArn`."""
     arguments: Template | Absent = ABSENT
     timeout: Template | Absent = ABSENT
     heartbeat: Template | Absent = ABSENT
     retry: tuple[Retrier, ...] = ()
     catch: tuple[Catcher, ...] = ()
+
+    @property
+    def integration(self) -> str:
+        """Name the service as the `World` knows it."""
+        return f"{self.service}.sync:2" if self.waits_for_child else self.service
 
 
 @dataclass(frozen=True, kw_only=True)

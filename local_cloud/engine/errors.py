@@ -13,6 +13,7 @@ RUNTIME = "States.Runtime"
 DATA_LIMIT = "States.DataLimitExceeded"
 QUERY = "States.QueryEvaluationError"
 NO_CHOICE = "States.NoChoiceMatched"
+PERMISSIONS = "States.Permissions"
 
 
 class Failure(Exception):  # noqa: N818 - the States Language's word

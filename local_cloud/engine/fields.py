@@ -34,7 +34,6 @@ JSONPATH_FIELDS = frozenset(
     ]
 )
 UNSUPPORTED_FIELDS = {
-    "Credentials": "a task acts in the account of its function's ARN",
     "Iterator": "use ItemProcessor",
     "ItemReader": "Distributed Map is not run here",
     "ItemBatcher": "Distributed Map is not run here",

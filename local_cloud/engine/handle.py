@@ -10,10 +10,11 @@ from moto.stepfunctions import responses, urls
 
 from local_cloud.engine.backend import EngineBackend
 from local_cloud.engine.clock import Clock, SystemClock
-from local_cloud.engine.invocation import LambdaInvocation
+from local_cloud.engine.integrations import Services
 from local_cloud.engine.journal import ForgetfulJournal
 from local_cloud.engine.replies import Tokens
 from local_cloud.engine.responses import EngineResponse
+from local_cloud.engine.roles import Roles
 from local_cloud.engine.world import World
 from local_cloud.workers import Workers
 
@@ -27,8 +28,9 @@ _CLOSE_SECONDS = 5.0
 class Engine:
     """The running engine: all accounts' executions, their threads and tokens."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, context: Context, clock: Clock) -> None:
         self.clock = clock
+        self._context = context
         self.tokens = Tokens()
         self.workers = Workers("step-functions")
         self._journal = ForgetfulJournal()
@@ -46,7 +48,7 @@ class Engine:
             journal=self._journal,
             tokens=self.tokens,
             workers=self.workers,
-            services={"lambda:invoke": LambdaInvocation(account=account, region=region)},
+            services=Services(self, Roles(context=self._context, account=account), region),
             region=region,
         )
 
@@ -78,6 +80,6 @@ class Engine:
 
 def install(context: Context, *, clock: Clock | None = None) -> Engine:
     """Run state machines of every account in this process; call it before `mock_aws().start()`."""
-    engine = Engine(clock or SystemClock())
+    engine = Engine(context, clock or SystemClock())
     engine.open()
     return engine

@@ -1,4 +1,6 @@
-"""The integration `lambda:invoke`: calls the Lambda service in process, in the account of the function's ARN.
+"""The integration `lambda:invoke`: calls the Lambda service in process.
+
+A function's ARN says whose it is; a bare name is one of the account that the task acts in.
 
 Facts: https://docs.aws.amazon.com/step-functions/latest/dg/connect-lambda.html
 The result has ExecutedVersion, Payload and StatusCode; AWS adds the HTTP and SDK metadata, which we do not.
@@ -17,9 +19,8 @@ from local_cloud.engine.errors import RUNTIME, Failure
 from local_cloud.engine.payload import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from local_cloud.engine.expression import Json
+    from local_cloud.engine.roles import Roles
     from local_cloud.engine.world import Call
 
 _STATUS = {"RequestResponse": 200, "Event": 202, "DryRun": 204}
@@ -29,7 +30,7 @@ _STATUS = {"RequestResponse": 200, "Event": 202, "DryRun": 204}
 class LambdaInvocation:
     """Invokes functions for the state machines of one account and region."""
 
-    account: str
+    roles: Roles
     region: str
 
     def __call__(self, call: Call) -> Json:
@@ -40,14 +41,15 @@ class LambdaInvocation:
         if kind not in _STATUS:
             raise Failure(RUNTIME, f"InvocationType must be one of {', '.join(_STATUS)}, not {kind!r}")
         headers: dict[str, str] = {}
-        body = self._invoke(name, arguments, kind, headers)
+        body = self._invoke(name, call, kind, headers)
         if "x-amz-function-error" in headers:
             raise _function_failure(body)
         version = headers.get("x-amz-executed-version", "$LATEST")
         return {"ExecutedVersion": version, "Payload": _payload(body), "StatusCode": _STATUS[kind]}
 
-    def _invoke(self, name: str, arguments: Mapping[str, Json], kind: str, headers: dict[str, str]) -> str:
-        account, region = self._place(name)
+    def _invoke(self, name: str, call: Call, kind: str, headers: dict[str, str]) -> str:
+        account, region = self._place(name, self.roles.enter(call.role))
+        arguments = call.arguments
         body = encode(arguments.get("Payload", {}))
         request = {"X-Amz-Invocation-Type": kind}
         try:
@@ -59,13 +61,9 @@ class LambdaInvocation:
             raise Failure(msg, f"{error.message} (Service: Lambda)") from None
         return reply.decode() if isinstance(reply, bytes) else str(reply or "")
 
-    def _place(self, name: str) -> tuple[str, str]:
+    def _place(self, name: str, account: str) -> tuple[str, str]:
         parts = name.split(":")
-        return (
-            (parts[4], parts[3])
-            if name.startswith("arn:") and len(parts) > 6
-            else (self.account, self.region)
-        )
+        return (parts[4], parts[3]) if name.startswith("arn:") and len(parts) > 6 else (account, self.region)
 
 
 def _function_failure(body: str) -> Failure:

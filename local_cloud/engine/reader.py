@@ -1,7 +1,7 @@
 """A definition's JSON text to frozen data; whatever cannot be run faithfully is refused here.
 
 Facts: https://docs.aws.amazon.com/step-functions/latest/dg/statemachine-structure.html and the pages of
-each state. Only JSONata, the resources in `RESOURCES` and inline Maps are run.
+each state. Only JSONata, the resources that `resources` knows and inline Maps are run.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from local_cloud.engine import rules
+from local_cloud.engine import resources, rules
 from local_cloud.engine.definition import (
     ABSENT,
     Catcher,
@@ -40,10 +40,6 @@ if TYPE_CHECKING:
 MAX_DEFINITION = 1_048_576
 MAX_NAME = 80
 MAX_RETRY_DELAY = 31_622_400
-RESOURCES = {"lambda:invoke": frozenset({"FunctionName", "Payload", "Qualifier", "InvocationType"})}
-"""The optimised integrations that are run, and the arguments that each takes."""
-TOKEN_SUFFIX = ".waitForTaskToken"  # noqa: S105 - the suffix of a resource, no secret
-_RESOURCE = re.compile(r"arn:aws[a-z-]*:states:::(?P<service>.+)")
 _VARIABLE = re.compile(r"[^\W\d]\w{0,79}")
 
 
@@ -159,18 +155,19 @@ def _rule(value: Json, where: str) -> Rule:
 
 
 def _task(name: str, fields: Fields, _: list[str]) -> State:
-    resource = fields.text("Resource")
-    service, waits = _service(fields, resource)
+    resource = _resource(fields)
     timeout, heartbeat = (fields.seconds(f"{kind}Seconds", least=1) for kind in ("Timeout", "Heartbeat"))
     if isinstance(timeout, int) and isinstance(heartbeat, int) and heartbeat >= timeout:
         fields.refuse("HeartbeatSeconds", "must be less than TimeoutSeconds")
     return Task(
         name=name,
         exit=_exit(fields, WITH_RESULT),
-        resource=resource,
-        service=service,
-        waits_for_token=waits,
-        arguments=_arguments(fields, service),
+        resource=resource.arn,
+        service=resource.service,
+        waits_for_token=resource.pattern == resources.TOKEN,
+        waits_for_child=resource.pattern == resources.SYNC,
+        role=_role(fields),
+        arguments=_arguments(fields, resource),
         timeout=timeout,
         heartbeat=heartbeat,
         retry=_retry(fields),
@@ -178,25 +175,37 @@ def _task(name: str, fields: Fields, _: list[str]) -> State:
     )
 
 
-def _service(fields: Fields, resource: str) -> tuple[str, bool]:
-    match = _RESOURCE.fullmatch(resource)
-    service = match["service"].removesuffix(TOKEN_SUFFIX) if match else ""
-    if service not in RESOURCES:
-        runnable = ", ".join(f"arn:aws:states:::{name}[{TOKEN_SUFFIX}]" for name in RESOURCES)
-        fields.refuse("Resource", f"'{resource}' is not supported; this engine runs {runnable}")
-    return service, resource.endswith(TOKEN_SUFFIX)
+def _resource(fields: Fields) -> resources.Resource:
+    try:
+        return resources.parse(fields.text("Resource"))
+    except resources.UnknownResourceError as error:
+        fields.refuse("Resource", str(error))
 
 
-def _arguments(fields: Fields, service: str) -> Json:
+def _arguments(fields: Fields, resource: resources.Resource) -> Json:
     arguments = fields.template("Arguments")
-    if isinstance(arguments, dict):
-        for key in sorted(set(arguments) - RESOURCES[service]):
-            fields.refuse("Arguments", f"'{key}' is not supported by {service}")
-        if "FunctionName" not in arguments:
-            fields.refuse("Arguments", "'FunctionName' is missing")
-    elif not isinstance(arguments, Expression):
+    if arguments is ABSENT:
+        arguments = {}
+    if not isinstance(arguments, dict | Expression):
         fields.refuse("Arguments", "must be an object or a `{% … %}` expression")
+    for problem in resources.problems(resource, arguments):
+        fields.refuse("Arguments", problem)
     return arguments
+
+
+def _role(fields: Fields) -> Json:
+    """Read `Credentials`, which has nothing but a RoleArn."""
+    value = fields.take("Credentials")
+    if value is ABSENT:
+        return ABSENT
+    credentials = Fields(value, f"{fields.where}, Credentials")
+    role = credentials.expression("RoleArn")
+    if role is ABSENT:
+        credentials.refuse("RoleArn", "is missing")
+    if isinstance(role, str) and not resources.is_role(role):
+        credentials.refuse("RoleArn", f"'{role}' is not the ARN of an IAM role")
+    credentials.finish(frozenset({"RoleArn"}))
+    return role
 
 
 def _parallel(name: str, fields: Fields, problems: list[str]) -> State:
@@ -330,7 +339,7 @@ _EXIT = frozenset({"Next", "End", "Assign", "Output"})
 _GUARD = _EXIT | {"Retry", "Catch"}
 _KINDS: dict[str, tuple[Callable[[str, Fields, list[str]], State], frozenset[str]]] = {
     "Pass": (_pass, _EXIT),
-    "Task": (_task, _GUARD | {"Resource", "Arguments", "TimeoutSeconds", "HeartbeatSeconds"}),
+    "Task": (_task, _GUARD | {"Resource", "Arguments", "Credentials", "TimeoutSeconds", "HeartbeatSeconds"}),
     "Choice": (_choice, frozenset({"Choices", "Default", "Assign", "Output"})),
     "Wait": (_wait, _EXIT | {"Seconds", "Timestamp"}),
     "Succeed": (_succeed, frozenset({"Output"})),

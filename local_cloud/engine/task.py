@@ -28,13 +28,14 @@ def run(world: World, visit: Visit, state: Task) -> Json:
         visit.token = visit.once("token", new_token)
     timeout = visit.number("TimeoutSeconds", state.timeout, least=1)
     heartbeat = visit.number("HeartbeatSeconds", state.heartbeat, least=1)
+    role = visit.text("Credentials/RoleArn", state.role)
     arguments = visit.render("Arguments", state.arguments, default={})
     text = visit.bounded(arguments, "arguments")
     limits = {"timeoutInSeconds": timeout, "heartbeatInSeconds": heartbeat}
-    _event(visit, state, "TaskScheduled", region=world.region, parameters=text, **limits)
+    _scheduled(visit, state, role, region=world.region, parameters=text, **limits)
     started = visit.once("started", world.clock.now)
     _event(visit, state, "TaskStarted")
-    attempt = Attempt(world=world, visit=visit, state=state, arguments=arguments, started=started)
+    attempt = Attempt(world=world, visit=visit, state=state, arguments=arguments, role=role, started=started)
     outcome = Outcome.read(visit.once("outcome", lambda: attempt.run(timeout, heartbeat).record()))
     return _finish(visit, state, outcome)
 
@@ -51,8 +52,13 @@ def _finish(visit: Visit, state: Task, outcome: Outcome) -> Json:
 
 def _names(state: Task) -> tuple[str, str]:
     """Return the resource type and resource that events name, such as `lambda`, `invoke.waitForTaskToken`."""
-    kind, _, resource = state.resource.split(":::", 1)[1].partition(":")
-    return kind, resource
+    kind = state.service.rpartition(":")[0]
+    return kind, state.resource.split(f":::{kind}:", 1)[1]
+
+
+def _scheduled(visit: Visit, state: Task, role: str | None, **details: Json) -> None:
+    credentials = {} if role is None else {"taskCredentials": {"roleArn": role}}
+    _event(visit, state, "TaskScheduled", **details, **credentials)
 
 
 def _event(visit: Visit, state: Task, kind: str, **details: Json) -> None:
@@ -68,6 +74,7 @@ class Attempt:
     visit: Visit
     state: Task
     arguments: Json
+    role: str | None
     started: float
 
     def run(self, timeout: int | None, heartbeat: int | None) -> Outcome:
@@ -88,7 +95,7 @@ class Attempt:
     def _call(self, reply: Reply, gate: Gate) -> None:
         """Call the service once; without a token its answer is the task's."""
         try:
-            value = Outcome.read(self.visit.once("call", lambda: self._answer(gate).record())).get()
+            value = Outcome.read(self.visit.once("call", lambda: self._answer(gate, reply).record())).get()
             if self.visit.token is None:
                 reply.give(Outcome(value=value))
             else:
@@ -98,9 +105,9 @@ class Attempt:
         except (Cancelled, Expired):
             return  # the attempt has ended: nobody waits for the call any more
 
-    def _answer(self, gate: Gate) -> Outcome:
+    def _answer(self, gate: Gate, reply: Reply) -> Outcome:
         try:
-            return Outcome(value=self.world.services[self.state.service](self._ask(gate)))
+            return Outcome(value=self.world.services[self.state.integration](self._ask(gate, reply)))
         except Failure as failure:
             return Outcome(failure=failure)
         except (Cancelled, Expired):
@@ -109,15 +116,17 @@ class Attempt:
             cause = f"the local engine failed to call {self.state.service}: {type(error).__name__}: {error}"
             return Outcome(failure=Failure(RUNTIME, cause))
 
-    def _ask(self, gate: Gate) -> Call:
+    def _ask(self, gate: Gate, reply: Reply) -> Call:
         execution = self.visit.frame.facts.id
         place = f"{execution} {self.visit.key}"
         return Call(
             arguments=self.arguments,
+            role=self.role,
             execution=execution,
             name=hashlib.sha256(place.encode()).hexdigest()[:32],
             once=self.visit.once,
             gate=gate,
+            submitted=lambda value: reply.while_open(lambda: self._submitted(value)),
         )
 
     def _submitted(self, value: Json) -> None:

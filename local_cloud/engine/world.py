@@ -34,6 +34,8 @@ class Call:
     """One call of a service by one attempt of a task."""
 
     arguments: Json
+    role: str | None
+    """The ARN in the task's `Credentials`, if it has them."""
     execution: str
     """The caller's execution ARN."""
     name: str
@@ -42,6 +44,8 @@ class Call:
     """The attempt's journal: `once(name, effect)` gives the answer kept under `name`, else the effect's."""
     gate: Gate
     """Closes when the attempt ends for whatever reason: a timeout, a stop, a failed sibling."""
+    submitted: Callable[[Json], None]
+    """Records what the service answered at once, before what it started has ended."""
 
     def follow(self, child: Child) -> None:
         """Wait until `child` has ended; it is stopped if this attempt ends first, unless that is resumed."""
@@ -72,5 +76,5 @@ class World:
     tokens: Tokens
     workers: Workers
     services: dict[str, Service]
-    """By the names in `reader.RESOURCES`."""
+    """By `Task.integration`."""
     region: str

@@ -69,7 +69,7 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "no function": (one(task("f", Arguments={"Payload": 1})), ["'Arguments'", "'FunctionName'"]),
     "unknown argument": (one(task("f", Arguments={"FunctionName": "f", "LogType": "Tail"})), ["'LogType'"]),
-    "credentials": (one(task("f", Credentials={"RoleArn": "r"})), ["state 'S'", "'Credentials'"]),
+    "credentials": (one(task("f", Credentials={"RoleArn": "r"})), ["state 'S'", "Credentials", "'RoleArn'"]),
     "heartbeat": (
         one(task("f", TimeoutSeconds=5, HeartbeatSeconds=5)),
         ["state 'S'", "'HeartbeatSeconds'", "less than"],
