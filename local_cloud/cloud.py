@@ -6,12 +6,14 @@ import importlib
 import os
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 from moto import mock_aws
 
 from local_cloud import engine, functions, greengrass, sagemaker
+from local_cloud.clock import SystemClock
 from local_cloud.context import Context
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from moto.core.config import DefaultConfig
+
+    from local_cloud.clock import CloudClock
 
 MOTO: DefaultConfig = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
 
@@ -32,11 +36,17 @@ class LocalCloud:
 
 
 @contextmanager
-def local_cloud(state_dir: Path, *, region: str = "us-east-1") -> Iterator[LocalCloud]:
-    """Run the local cloud with its state under `state_dir`; when it ends, no process or thread is left."""
-    context = Context(state_dir=state_dir.resolve(), region=region)
+def local_cloud(
+    state_dir: Path, *, region: str = "us-east-1", clock: CloudClock | None = None
+) -> Iterator[LocalCloud]:
+    """Run the local cloud with its state under `state_dir`; when it ends, no process or thread is left.
+
+    `clock` is AWS's time in it: this machine's unless it is given.
+    """
+    context = Context(state_dir=state_dir.resolve(), region=region, clock=clock or SystemClock())
     with ExitStack() as stack:
         stack.enter_context(_environment(region))
+        stack.enter_context(_handlers_time(context.clock))
         aws = mock_aws(config=MOTO)
         handles = [part.install(context) for part in (engine, functions, sagemaker, greengrass)]
         aws.start()
@@ -45,6 +55,14 @@ def local_cloud(state_dir: Path, *, region: str = "us-east-1") -> Iterator[Local
         for handle in handles:
             stack.callback(handle.close)
         yield LocalCloud(context=context, greengrass=handles[-1])
+
+
+@contextmanager
+def _handlers_time(clock: CloudClock) -> Iterator[None]:
+    """Let the handlers' deadlines go by the cloud's clock."""
+    protocol = importlib.import_module("tasks.callback")
+    with patch.object(protocol, "time", SimpleNamespace(time=clock.now)):
+        yield
 
 
 @contextmanager

@@ -7,8 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from local_cloud.clock import SystemClock
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from local_cloud.clock import CloudClock
 
 ORCHESTRATOR_ACCOUNT = "123456789012"
 """Moto's default account: clients made without assuming a role act here."""
@@ -29,6 +33,8 @@ class Context:
     region: str = "us-east-1"
     emit: Callable[[Event], None] = _no_listener
     """Delivers an event to whoever listens; must be safe to call from any thread."""
+    clock: CloudClock = field(default_factory=SystemClock)
+    """What AWS's time is here: whatever waits, expires or stamps goes by it."""
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 

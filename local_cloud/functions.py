@@ -120,7 +120,7 @@ class Invocation:
         started = time.monotonic()
         response = self._exit_error("the process was killed")
         try:
-            with inside(self._place):
+            with self._functions.clock.working(), inside(self._place):
                 response = self._call()
             self._log_end(started)
         except SystemExit as error:
@@ -224,6 +224,7 @@ class Functions:
     def __init__(self, context: Context) -> None:
         self.workers = Workers("lambda")
         self.sandbox = Sandbox()
+        self.clock = context.clock
         self._context = context
         self._code = CodeStore(lambda: context.state_dir / "functions")
         self._logs: dict[str, Path] = {}

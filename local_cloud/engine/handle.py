@@ -9,7 +9,6 @@ from moto.core.base_backend import BackendDict
 from moto.stepfunctions import responses, urls
 
 from local_cloud.engine.backend import EngineBackend
-from local_cloud.engine.clock import Clock, SystemClock
 from local_cloud.engine.integrations import Services
 from local_cloud.engine.journal import ForgetfulJournal
 from local_cloud.engine.replies import Tokens
@@ -20,6 +19,7 @@ from local_cloud.workers import Workers
 
 if TYPE_CHECKING:
     from local_cloud.context import Context
+    from local_cloud.engine.clock import Clock
     from local_cloud.engine.execution import Execution
 
 _CLOSE_SECONDS = 5.0
@@ -80,6 +80,6 @@ class Engine:
 
 def install(context: Context, *, clock: Clock | None = None) -> Engine:
     """Run state machines of every account in this process; call it before `mock_aws().start()`."""
-    engine = Engine(context, clock or SystemClock())
+    engine = Engine(context, clock or context.clock)
     engine.open()
     return engine

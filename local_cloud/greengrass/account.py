@@ -59,7 +59,7 @@ class Account:
                 registry=self.registry,
                 artifacts=ArtifactStore(root.resolve(), _LazyClient(self._context, "s3", self.account)),
             )
-            device = Device(equipment, region=self.region, report=self._hear)
+            device = Device(equipment, region=self.region, report=self._hear, clock=self._context.clock)
             self._devices[thing] = device
         for deployment in reversed(self.deployments.all()):
             if deployment.status in ("ACTIVE", "COMPLETED") and device in self.targeted(deployment.target):

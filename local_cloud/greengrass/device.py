@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from local_cloud.clock import SystemClock, moment
+
 from . import errors
 from .component import Blueprint, Component, Premises, State
 from .errors import DeploymentError
@@ -24,6 +26,8 @@ from .planning import NUCLEUS_VERSION, Equipment, Installation, Order, changed_c
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from local_cloud.clock import CloudClock
 
 _INHERITED = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 _POLL_SECONDS = 0.05
@@ -71,13 +75,15 @@ class Device:
         *,
         region: str,
         report: Callable[[Device, Execution], None],
+        clock: CloudClock | None = None,
         settle_seconds: float = 0.5,
     ) -> None:
         self.thing = equipment.thing
         self.root = equipment.root
         self.attributes = equipment.attributes
         self.runtime = "edgepipe_virtual_core"
-        self.created = datetime.now(UTC)
+        self._clock = clock or SystemClock()
+        self.created = moment(self._clock.now())
         self._equipment = equipment
         self._region = region
         self._report = report
@@ -95,7 +101,7 @@ class Device:
 
     def submit(self, order: Order) -> None:
         """Queue a deployment; those of the same target that still wait are cancelled."""
-        now = datetime.now(UTC)
+        now = moment(self._clock.now())
         for execution in self.executions():
             if execution.order.target == order.target:
                 self.cancel(execution.order.deployment_id, f"superseded by deployment {order.deployment_id}")
@@ -147,7 +153,9 @@ class Device:
     def _work(self) -> None:
         try:
             while True:
-                self._deploy(self._next())
+                execution = self._next()
+                with self._clock.working():
+                    self._deploy(execution)
         except _ClosingError:
             self._note("switched off")
         finally:
@@ -270,7 +278,7 @@ class Device:
         self._report(self, failed)
 
     def _record(self, execution: Execution, status: str, **details: str | tuple[str, ...]) -> Execution:
-        changes = {"status": status, "modified": datetime.now(UTC), **details}
+        changes = {"status": status, "modified": moment(self._clock.now()), **details}
         recorded = dataclasses.replace(execution, **changes)  # type: ignore[arg-type]  # checked by the callers
         self._executions[execution.order.deployment_id] = recorded
         self._note(f"deployment {execution.order.deployment_id} {status} {recorded.reason}".rstrip())

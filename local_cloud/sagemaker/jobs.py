@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from local_cloud.clock import CloudClock
     from local_cloud.sagemaker.records import JobRecord
 
 STOP_SECONDS = 5.0
@@ -90,11 +91,18 @@ class Job:
     """A job and the thread that runs it."""
 
     def __init__(
-        self, work: Work, record: JobRecord, places: Places, *, ended: Callable[[JobRecord], None]
+        self,
+        work: Work,
+        record: JobRecord,
+        places: Places,
+        *,
+        clock: CloudClock,
+        ended: Callable[[JobRecord], None],
     ) -> None:
         self.record = record
         self._work = work
         self._places = places
+        self._clock = clock
         self._ended = ended
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"job {record.name}", daemon=True)
@@ -114,11 +122,12 @@ class Job:
             self._thread.join(seconds)
 
     def _run(self) -> None:
-        with self._places.taken(self._stop):
-            outcome = self._outcome()
-        self._work.clean()
-        self.record.end(outcome.status, secondary=outcome.secondary, **outcome.fields)
-        self._ended(self.record)
+        with self._clock.working():
+            with self._places.taken(self._stop):
+                outcome = self._outcome()
+            self._work.clean()
+            self.record.end(outcome.status, secondary=outcome.secondary, **outcome.fields)
+            self._ended(self.record)
 
     def _outcome(self) -> Outcome:
         try:

@@ -99,7 +99,13 @@ class SageMakerJobs:
                 )
                 raise ResourceInUseException(message=f"{message} this name already exists ({arn})")
             work = self._work(family, parsed, record, owner)
-            job = Job(work, record, family.places, ended=lambda ended: self._announce(ended, owner))
+            job = Job(
+                work,
+                record,
+                family.places,
+                clock=self._context.clock,
+                ended=lambda ended: self._announce(ended, owner),
+            )
             records[parsed.name], family.jobs[arn] = record, job
             job.start()
         return arn
