@@ -69,6 +69,7 @@ def _guard(verb: Callable[[argparse.Namespace], int], args: argparse.Namespace) 
 
 
 def _exit_code(error: Exception) -> int:
+    from local_cloud.lock import StateFolderError
     from pipelines.assets import AssetError
     from pipelines.diagnostics import RequestError, SpecError
     from pipelines.parameters import ParameterError
@@ -78,7 +79,8 @@ def _exit_code(error: Exception) -> int:
     if isinstance(error, UsageError | RequestError | ParameterError | AssetError):
         return USAGE
     broken_machine = isinstance(error, OSError) and error.errno in _MACHINE_FAULTS
-    return ENVIRONMENT if broken_machine or isinstance(error, EnvironmentLacksError) else BUG
+    lacking = isinstance(error, EnvironmentLacksError | StateFolderError)
+    return ENVIRONMENT if broken_machine or lacking else BUG
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -15,6 +15,9 @@ from moto import mock_aws
 from local_cloud import engine, functions, greengrass, sagemaker
 from local_cloud.clock import SystemClock
 from local_cloud.context import Context
+from local_cloud.lock import held
+from local_cloud.store import Store
+from pipelines.platform import JOBS_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,10 +44,14 @@ def local_cloud(
 ) -> Iterator[LocalCloud]:
     """Run the local cloud with its state under `state_dir`; when it ends, no process or thread is left.
 
-    `clock` is AWS's time in it: this machine's unless it is given.
+    What an earlier cloud of the folder kept is there. `clock` is AWS's time in it: this machine's unless it
+    is given. Raises InUseError while another process drives the folder.
     """
-    context = Context(state_dir=state_dir.resolve(), region=region, clock=clock or SystemClock())
+    folder = state_dir.resolve()
     with ExitStack() as stack:
+        stack.enter_context(held(folder))
+        store = stack.enter_context(closing(Store(folder)))
+        context = Context(state_dir=folder, region=region, store=store, clock=clock or SystemClock())
         stack.enter_context(_environment(region))
         stack.enter_context(_handlers_time(context.clock))
         aws = mock_aws(config=MOTO)
@@ -67,13 +74,17 @@ def _handlers_time(clock: CloudClock) -> Iterator[None]:
 
 @contextmanager
 def _environment(region: str) -> Iterator[None]:
-    """Hide the user's own AWS settings, so that no local run can reach a real account."""
+    """Hide the user's own AWS settings, so that no local run can reach a real account.
+
+    The name of the jobs table is for what reads jobs outside a function, such as approvals.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     offline = {
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_DEFAULT_REGION": region,
+        "EDGEPIPE_JOBS_TABLE": JOBS_TABLE,
     }
     with patch.dict(os.environ, {**kept, **offline}, clear=True):
         yield

@@ -13,9 +13,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from local_cloud.clock import CloudClock
+    from local_cloud.store import Store
 
 ORCHESTRATOR_ACCOUNT = "123456789012"
 """Moto's default account: clients made without assuming a role act here."""
+
+ACCOUNT_HEADER = "x-moto-account-id"
+"""Names the account in which moto carries out a call; it is taken from inside this process only."""
 
 Event = Mapping[str, Any]
 """An event as EventBridge delivers it: source, detail-type, account, region, resources, detail."""
@@ -31,6 +35,8 @@ class Context:
 
     state_dir: Path
     region: str = "us-east-1"
+    store: Store | None = None
+    """Where services keep what the next command has to find; None in tests that keep nothing."""
     emit: Callable[[Event], None] = _no_listener
     """Delivers an event to whoever listens; must be safe to call from any thread."""
     clock: CloudClock = field(default_factory=SystemClock)
@@ -53,19 +59,13 @@ class Context:
         return path
 
     def _connect(self, service: str, account: str) -> Any:  # noqa: ANN401 - as above
+        """Make a client that needs no role: this is the cloud's own way in, not a user's."""
         import boto3
 
-        if account == ORCHESTRATOR_ACCOUNT:
-            return boto3.client(service, region_name=self.region)
-        role = f"arn:aws:iam::{account}:role/edgepipe-local-cloud"
-        reply = boto3.client("sts", region_name=self.region).assume_role(
-            RoleArn=role, RoleSessionName="local-cloud"
-        )
-        keys = reply["Credentials"]
-        return boto3.client(
-            service,
-            region_name=self.region,
-            aws_access_key_id=keys["AccessKeyId"],
-            aws_secret_access_key=keys["SecretAccessKey"],
-            aws_session_token=keys["SessionToken"],
-        )
+        client = boto3.client(service, region_name=self.region)
+
+        def enter(params: dict[str, Any], **_: object) -> None:
+            params["headers"][ACCOUNT_HEADER] = account
+
+        client.meta.events.register("before-call", enter)
+        return client

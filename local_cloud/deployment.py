@@ -46,10 +46,21 @@ def deploy(cloud: LocalCloud, plan: Plan) -> DeployedPipeline:
     _start_devices(cloud, plan)
     markers = functions | usecase.markers() | dict(_upload_assets(context, plan))
     definition = substitute(compiled.definition, markers)
-    machine = context.client("stepfunctions", ORCHESTRATOR_ACCOUNT).create_state_machine(
-        name=compiled.pipeline.name, definition=definition, roleArn=MACHINE_ROLE
-    )
-    return DeployedPipeline(arn=machine["stateMachineArn"], definition=definition)
+    arn = _create_machine(context, compiled.pipeline.name, definition)
+    return DeployedPipeline(arn=arn, definition=definition)
+
+
+def _create_machine(context: Context, name: str, definition: str) -> str:
+    """Create the state machine, or give the one that exists this definition; return its ARN."""
+    states = context.client("stepfunctions", ORCHESTRATOR_ACCOUNT)
+    try:
+        made = states.create_state_machine(name=name, definition=definition, roleArn=MACHINE_ROLE)
+    except states.exceptions.StateMachineAlreadyExists:
+        arn = f"arn:aws:states:{context.region}:{ORCHESTRATOR_ACCOUNT}:stateMachine:{name}"
+        states.update_state_machine(stateMachineArn=arn, definition=definition, roleArn=MACHINE_ROLE)
+        return arn
+    else:
+        return str(made["stateMachineArn"])
 
 
 def _pack_custom(plan: Plan) -> Iterator[tuple[str, bytes]]:

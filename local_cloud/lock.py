@@ -21,7 +21,11 @@ PATIENCE_SECONDS = 0.5
 _PAUSE_SECONDS = 0.01
 
 
-class InUseError(Exception):
+class StateFolderError(Exception):
+    """A state folder cannot be used; the message says why and what to do."""
+
+
+class InUseError(StateFolderError):
     """Another process drives the state folder; the message names it and says what to do."""
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import json
-import os
 import zipfile
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
 
 from local_cloud.context import ORCHESTRATOR_ACCOUNT, Context
 from pipelines.platform import JOBS_TABLE, JOBS_TABLE_SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 USECASE_ACCOUNT = "210987654321"
 SERVICE_FUNCTIONS = {"sweeper": "tasks.sweeper.handler", "events": "tasks.events.handler"}
@@ -63,13 +67,18 @@ def local_usecase(usecase_id: str, *, region: str) -> UseCase:
 def provision(
     context: Context, usecase: UseCase, handlers: Mapping[str, str], own_code: Mapping[str, bytes]
 ) -> dict[str, str]:
-    """Create the platform for one use case; `handlers` maps a function's name to its dotted handler.
+    """Create the platform for one use case, or bring what exists up to date.
 
-    `own_code` is the zip of each function that does not have the platform's.
+    `handlers` maps a function's name to its dotted handler. `own_code` is the zip of each function that
+    does not have the platform's.
     Returns the markers `<name>_function_arn` → ARN.
     """
     _create_table(context.client("dynamodb", ORCHESTRATOR_ACCOUNT))
-    role = _create_role(context.client("iam", ORCHESTRATOR_ACCOUNT), "edgepipe-functions", "lambda")
+    role = _create_role(
+        context.client("iam", ORCHESTRATOR_ACCOUNT),
+        "edgepipe-functions",
+        {"Service": "lambda.amazonaws.com"},
+    )
     client = context.client("lambda", ORCHESTRATOR_ACCOUNT)
     arns = _create_functions(client, role, {**handlers, **SERVICE_FUNCTIONS}, own_code)
     _create_usecase(context, usecase)
@@ -85,37 +94,65 @@ def publish_local_server(context: Context, usecase: UseCase) -> None:
     """Register the platform's LocalServer component, its program packed as the recipe's artifact."""
     recipe = (LOCAL_SERVER / "recipe.yaml").read_text(encoding="utf-8")
     recipe = recipe.replace("${component_bucket}", usecase.component_bucket)
-    key = "components/com.edgepipe.LocalServer/0.1.0/local_server.zip"
+    component = "com.edgepipe.LocalServer"
+    key = f"components/{component}/0.1.0/local_server.zip"
     program = _zip(LOCAL_SERVER.parent, (p for p in LOCAL_SERVER.rglob("*") if p.suffix in {".py", ".txt"}))
-    context.client("s3", usecase.account).put_object(Bucket=usecase.component_bucket, Key=key, Body=program)
-    context.client("greengrassv2", usecase.account).create_component_version(inlineRecipe=recipe.encode())
+    s3, greengrass = (context.client(name, usecase.account) for name in ("s3", "greengrassv2"))
+    arn = f"arn:aws:greengrass:{usecase.region}:{usecase.account}:components:{component}:versions:0.1.0"
+    changed = _put(s3, usecase.component_bucket, key, program)
+
+    def publish() -> Any:  # noqa: ANN401 - the reply of a boto3 call
+        return greengrass.create_component_version(inlineRecipe=recipe.encode())
+
+    if _unless("ConflictException", publish) is None and changed:
+        # The version is the installation's own: a newer edgepipe brings another program under it.
+        greengrass.delete_component(arn=arn)
+        publish()
+
+
+def _put(s3: Any, bucket: str, key: str, body: bytes) -> bool:  # noqa: ANN401 - a boto3 client
+    """Write an object and return whether it was another before."""
+    before = _unless("404", lambda: s3.head_object(Bucket=bucket, Key=key))
+    after = s3.put_object(Bucket=bucket, Key=key, Body=body)
+    return before is None or before["ETag"] != after["ETag"]
 
 
 def _create_usecase(context: Context, usecase: UseCase) -> None:
     iam = context.client("iam", usecase.account)
-    _create_role(
-        iam,
-        usecase.role_arn.rsplit("/", 1)[1],
-        f"arn:aws:iam::{ORCHESTRATOR_ACCOUNT}:role/edgepipe-functions",
-    )
-    _create_role(iam, usecase.execution_role_arn.rsplit("/", 1)[1], "sagemaker")
+    functions = {"AWS": f"arn:aws:iam::{ORCHESTRATOR_ACCOUNT}:role/edgepipe-functions"}
+    _create_role(iam, _name(usecase.role_arn), functions, external_id=usecase.external_id)
+    _create_role(iam, _name(usecase.execution_role_arn), {"Service": "sagemaker.amazonaws.com"})
     s3 = context.client("s3", usecase.account)
     for bucket in (usecase.data_bucket, usecase.results_bucket, usecase.component_bucket):
-        s3.create_bucket(Bucket=bucket)
+        _unless("BucketAlreadyOwnedByYou", lambda bucket=bucket: s3.create_bucket(Bucket=bucket))  # type: ignore[misc] # mypy cannot infer a lambda with a default
 
 
-def _create_role(iam: Any, name: str, trusted: str) -> str:  # noqa: ANN401 - a boto3 client
-    principal = {"AWS": trusted} if trusted.startswith("arn:") else {"Service": f"{trusted}.amazonaws.com"}
-    trust = {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}],
-    }
-    arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+def _create_role(
+    iam: Any,  # noqa: ANN401 - a boto3 client
+    name: str,
+    trusted: Mapping[str, str],
+    *,
+    external_id: str | None = None,
+) -> str:
+    """Create a role, or set the trust of the one that exists; return its ARN."""
+    statement: dict[str, Any] = {"Effect": "Allow", "Principal": trusted, "Action": "sts:AssumeRole"}
+    if external_id is not None:
+        statement["Condition"] = {"StringEquals": {"sts:ExternalId": external_id}}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    _unless("EntityAlreadyExists", lambda: iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust))
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust)
+    arn: str = iam.get_role(RoleName=name)["Role"]["Arn"]
     return arn
 
 
+def _name(role_arn: str) -> str:
+    return role_arn.rsplit("/", 1)[1]
+
+
 def _create_table(dynamodb: Any) -> None:  # noqa: ANN401 - a boto3 client
-    dynamodb.create_table(TableName=JOBS_TABLE, **JOBS_TABLE_SCHEMA)
+    _unless(
+        "ResourceInUseException", lambda: dynamodb.create_table(TableName=JOBS_TABLE, **JOBS_TABLE_SCHEMA)
+    )
 
 
 def _create_functions(
@@ -124,21 +161,53 @@ def _create_functions(
     handlers: Mapping[str, str],
     own_code: Mapping[str, bytes],
 ) -> dict[str, str]:
-    os.environ["EDGEPIPE_JOBS_TABLE"] = JOBS_TABLE
-    code = _zip(ROOT, (ROOT / "tasks").rglob("*.py"))
+    code = platform_code()
     return {
-        name: client.create_function(
+        name: _create_function(
+            client,
             FunctionName=function_name(name),
             Runtime="python3.13",
-            Architectures=["arm64"],
             Role=role,
             Handler=handler,
             Timeout=LAMBDA_TIMEOUT_SECONDS,
             Environment={"Variables": {"EDGEPIPE_JOBS_TABLE": JOBS_TABLE}},
-            Code={"ZipFile": own_code.get(name, code)},
-        )["FunctionArn"]
+            code=own_code.get(name, code),
+        )
         for name, handler in handlers.items()
     }
+
+
+def _create_function(client: Any, *, code: bytes, **fields: Any) -> str:  # noqa: ANN401 - a boto3 client, and its fields
+    """Create a function, or give the one that exists this code and configuration; return its ARN."""
+    created = _unless(
+        "ResourceConflictException",
+        lambda: client.create_function(**fields, Architectures=["arm64"], Code={"ZipFile": code}),
+    )
+    if created is None:
+        name = fields["FunctionName"]
+        created = client.get_function_configuration(FunctionName=name)
+        if created["CodeSha256"] != base64.b64encode(hashlib.sha256(code).digest()).decode():
+            client.update_function_code(FunctionName=name, ZipFile=code)
+        if any(created.get(field) != value for field, value in fields.items()):
+            client.update_function_configuration(**fields)
+    arn: str = created["FunctionArn"]
+    return arn
+
+
+def _unless(code: str, make: Callable[[], Any]) -> Any:  # noqa: ANN401 - the reply of a boto3 call
+    """Return the reply of a call that creates something; None if it exists, which the error `code` says."""
+    try:
+        return make()
+    except ClientError as error:
+        if error.response["Error"]["Code"] != code:
+            raise
+        return None
+
+
+@cache
+def platform_code() -> bytes:
+    """Return the zip of the handlers that this installation brings."""
+    return _zip(ROOT, (ROOT / "tasks").rglob("*.py"))
 
 
 def _zip(root: Path, files: Iterable[Path]) -> bytes:

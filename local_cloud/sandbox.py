@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from botocore.handlers import BUILTIN_HANDLERS
 
+from local_cloud.context import ACCOUNT_HEADER
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
-
-_ACCOUNT_HEADER = "x-moto-account-id"
 
 
 class LogFile:
@@ -140,7 +140,7 @@ def _add_account(params: dict[str, Any], request_signer: Any, **_: object) -> No
         return
     credentials = request_signer._credentials
     if credentials is not None and credentials.access_key == os.environ.get("AWS_ACCESS_KEY_ID"):
-        params["headers"][_ACCOUNT_HEADER] = place.account
+        params["headers"][ACCOUNT_HEADER] = place.account
 
 
 class _Stream(io.TextIOBase):

@@ -12,7 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 Json: TypeAlias = Any
@@ -69,6 +69,27 @@ class Store:
         with self._lock:
             return self._connection.execute(query, (collection,)).fetchall()
 
+    def change(self, collection: str, documents: Mapping[str, bytes | None]) -> None:
+        """Keep several bytes by key and forget the keys without any: all of them or, if killed, none."""
+        kept = [(collection, key, body) for key, body in documents.items() if body is not None]
+        gone = [(collection, key) for key, body in documents.items() if body is None]
+        with self._lock:
+            self._connection.execute("begin immediate")
+            self._connection.executemany("replace into documents values (?, ?, ?)", kept)
+            self._connection.executemany("delete from documents where collection = ? and key = ?", gone)
+            self._connection.execute("commit")
+
+    def collections(self, prefix: str) -> list[str]:
+        """Return the collections that hold something and whose names begin with `prefix`, in order."""
+        query = "select distinct collection from documents where substr(collection, 1, ?) = ? order by 1"
+        with self._lock:
+            return [row[0] for row in self._connection.execute(query, (len(prefix), prefix))]
+
+    def clear(self, collection: str) -> None:
+        """Forget a whole collection."""
+        with self._lock:
+            self._connection.execute("delete from documents where collection = ?", (collection,))
+
     def delete(self, collection: str, key: str) -> None:
         """Forget a document; nothing if there is none."""
         with self._lock:
@@ -88,6 +109,7 @@ def connect(path: Path) -> sqlite3.Connection:
     Facts: https://www.sqlite.org/wal.html (a commit under `synchronous=normal` may be lost with the
     machine's power, never with the process).
     """
+    path.touch(mode=0o600)  # nobody else may write what this process will trust
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = normal")
