@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 from moto import mock_aws
 
-from local_cloud import engine, functions, greengrass, sagemaker
+from local_cloud import durable, engine, functions, greengrass, sagemaker
 from local_cloud.clock import SystemClock
 from local_cloud.context import Context
 from local_cloud.lock import held
@@ -58,6 +58,9 @@ def local_cloud(
         handles = [part.install(context) for part in (engine, functions, sagemaker, greengrass)]
         aws.start()
         stack.callback(aws.stop)
+        memory = durable.install(context)
+        stack.callback(memory.close)
+        memory.restore()
         stack.callback(importlib.import_module("tasks.aws").forget)  # its clients belong to this cloud
         for handle in handles:
             stack.callback(handle.close)
