@@ -56,14 +56,13 @@ def local_cloud(
         stack.enter_context(_handlers_time(context.clock))
         aws = mock_aws(config=MOTO)
         handles = [part.install(context) for part in (engine, functions, sagemaker, greengrass)]
+        memory = durable.install(context)
         aws.start()
         stack.callback(aws.stop)
-        memory = durable.install(context)
-        stack.callback(memory.close)
-        memory.restore()
         stack.callback(importlib.import_module("tasks.aws").forget)  # its clients belong to this cloud
-        for handle in handles:
+        for handle in (memory, *handles):
             stack.callback(handle.close)
+        memory.restore()
         yield LocalCloud(context=context, greengrass=handles[-1])
 
 
