@@ -11,15 +11,22 @@ from moto.core.exceptions import AWSError
 from moto.core.responses import ActionResult, EmptyResult
 from moto.stepfunctions.responses import StepFunctionResponse
 
+from local_cloud.engine import reader
 from local_cloud.engine.clock import moment
+from local_cloud.engine.errors import InvalidDefinitionError
 from local_cloud.engine.history import DEFAULT_PAGE, MAX_PAGE
+from local_cloud.engine.refusals import RefusedOperations
 
 if TYPE_CHECKING:
+    from moto.stepfunctions.models import StateMachine
+
     from local_cloud.engine.backend import EngineBackend
     from local_cloud.engine.execution import Execution
 
+MAX_DIAGNOSTICS = 100
 
-class EngineResponse(StepFunctionResponse):
+
+class EngineResponse(RefusedOperations, StepFunctionResponse):  # type: ignore[misc] # made from a table
     """The operations about executions and tasks."""
 
     @property
@@ -60,10 +67,28 @@ class EngineResponse(StepFunctionResponse):
         """List a machine's executions, newest first."""
         machine = self.backend.describe_state_machine(self._get_param("stateMachineArn"))
         found = self.backend.executions_of(machine.arn, self._get_param("statusFilter"))
-        start, limit = self._place()
-        page, end = found[start : start + limit], start + limit
-        reply: dict[str, Any] = {"executions": [_summary(one) for one in page]}
-        return ActionResult(reply | ({"nextToken": str(end)} if end < len(found) else {}))
+        page, end = self._page([_summary(one) for one in found])
+        return ActionResult({"executions": page} | end)
+
+    def list_state_machines(self) -> ActionResult:
+        """List the machines of an account and region, in the order of their names."""
+        machines = sorted(self.backend.state_machines, key=lambda machine: str(machine.name))
+        page, end = self._page([_listed(machine) for machine in machines])
+        return ActionResult({"stateMachines": page} | end)
+
+    def validate_state_machine_definition(self) -> ActionResult:
+        """Say what is wrong with a definition: all that this engine cannot run is an error to it."""
+        try:
+            reader.read(self._get_param("definition"))
+        except InvalidDefinitionError as error:
+            limit = int(self._get_param("maxResults") or MAX_DIAGNOSTICS)
+            found = [
+                {"severity": "ERROR", "code": "INVALID_DEFINITION", "message": problem}
+                for problem in error.problems
+            ]
+            shown = {"diagnostics": found[:limit], "truncated": len(found) > limit}
+            return ActionResult({"result": "FAIL", **shown})
+        return ActionResult({"result": "OK", "diagnostics": [], "truncated": False})
 
     def start_execution(self) -> ActionResult:
         """Start an execution."""
@@ -102,12 +127,27 @@ class EngineResponse(StepFunctionResponse):
     def _execution(self) -> Execution:
         return self.backend.describe_execution(self._get_param("executionArn"))
 
+    def _page(self, found: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, str]]:
+        """Return what a request asks for, and `nextToken` if more is left."""
+        start, limit = self._place()
+        end = start + limit
+        return found[start:end], {"nextToken": str(end)} if end < len(found) else {}
+
     def _place(self) -> tuple[int, int]:
         token, limit = self._get_param("nextToken") or "0", int(self._get_param("maxResults") or DEFAULT_PAGE)
         if not token.isdecimal():
             msg = "Invalid Token: 'Invalid token'"
             raise AWSError(msg, "InvalidToken")
         return int(token), min(limit, MAX_PAGE)
+
+
+def _listed(machine: StateMachine) -> dict[str, Any]:
+    return {
+        "creationDate": machine.creation_date,
+        "name": machine.name,
+        "stateMachineArn": machine.arn,
+        "type": machine.type,
+    }
 
 
 def _summary(execution: Execution) -> dict[str, Any]:

@@ -7,7 +7,9 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from pipelines.compiler import compile_text
@@ -409,3 +411,41 @@ def test_a_job_that_falls_silent_times_out(pipeline: tuple[Cloud, str]) -> None:
     described = cloud.settle(execution)
     assert (described["status"], described["error"]) == ("FAILED", "States.HeartbeatTimeout")
     assert handlers.EVENTS[-1]["failure"]["step"] == "train"
+
+
+def test_machines_are_listed_by_page(cloud: Cloud) -> None:
+    arns = [cloud.create_machine(machine({"S": pass_()}), f"m{number}") for number in range(5)]
+    paginator = cloud.states.get_paginator("list_state_machines")
+    pages = list(paginator.paginate(PaginationConfig={"PageSize": 2}))
+    assert [len(page["stateMachines"]) for page in pages] == [2, 2, 1]
+    assert [each["stateMachineArn"] for page in pages for each in page["stateMachines"]] == arns
+
+
+def test_a_definition_is_judged_without_creating_it(cloud: Cloud) -> None:
+    def judge(definition: dict[str, Any]) -> dict[str, Any]:
+        return dict(cloud.states.validate_state_machine_definition(definition=json.dumps(definition)))
+
+    assert judge(machine({"S": pass_()}))["result"] == "OK"
+    found = judge(machine({"S": pass_(Next="T")}))
+    assert (found["result"], found["diagnostics"][0]["severity"]) == ("FAIL", "ERROR")
+    assert "state 'S', field 'Next'" in found["diagnostics"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "fields"),
+    [
+        ("start_sync_execution", {"stateMachineArn": "arn:aws:states:us-east-1:123456789012:stateMachine:m"}),
+        ("test_state", {"definition": "{}"}),
+        ("create_activity", {"name": "a"}),
+        ("list_map_runs", {"executionArn": "arn:aws:states:us-east-1:123456789012:execution:m:e"}),
+    ],
+)
+def test_an_operation_that_is_not_carried_out_says_so(
+    cloud: Cloud, operation: str, fields: dict[str, str]
+) -> None:
+    # Two of them have a host of their own, sync-states, which the local cloud has not.
+    states = boto3.client("stepfunctions", "us-east-1", config=Config(inject_host_prefix=False))
+    with pytest.raises(ClientError) as caught:
+        getattr(states, operation)(**fields)
+    assert code(caught) in ("StateMachineTypeNotSupported", "ValidationException")
+    assert "the local engine runs" in str(caught.value)
