@@ -1,1 +1,1 @@
-"""The callback protocol simulated: the real handlers' code, with services, time and faults drawn from a seed."""
+"""The callback protocol simulated: the real code, with services, time and faults drawn from a seed."""

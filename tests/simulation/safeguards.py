@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from tasks import callback, events, protocol, sweeper
-from tasks.protocol import Absent, Job, Proceed, Record, Running, Status, TakeOver
+from tasks.protocol import Job, Proceed, Record, Running, Status, TakeOver
 from tests.simulation.services import SimulatedJobs, SimulatedTable
 from tests.unit.tasks.faults import refuse
 
@@ -121,13 +121,6 @@ def _seen_running(_job: Job, _desk: object) -> protocol.Seen:
     return Running()
 
 
-def _settle_old_news(job: Job, desk: Any, *, run_alive: bool = True) -> None:
-    seen = callback.observe(job, desk) if job.status is Status.PENDING else Absent()
-    for effect in protocol.decide(job, seen, now=int(desk.clock()), run_alive=run_alive):
-        if not callback._perform(effect, job, desk):
-            return
-
-
 def _take_over_blindly(self: SimulatedTable, job: Job, _before: Job) -> bool:
     return self._call("take over", lambda: self._put(job, when=True))
 
@@ -143,17 +136,28 @@ _claim, _decide, _await_creation = protocol.claim, protocol.decide, protocol._aw
 
 ROWS: tuple[tuple[str, Any, str, Any], ...] = (
     ("the intent before the job", callback, "start", _create_first),
+    # A record keeps its job's name, so that names matter only where the record comes late.
+    ("names made of the step", callback, "start", _create_first_by_any_name),
     ("adoption", SimulatedJobs, "_create", _never_adopt),
     ("a record only once", SimulatedTable, "record", _overwrite),
     ("taking over", protocol, "claim", _claim_without_takeover),
+    ("taken over only as read", SimulatedTable, "take_over", _take_over_blindly),
+    ("a heartbeat before taking over", callback, "_claim", _claim_unasked),
+    ("a new job after a failed one", protocol, "claim", _claim_same_attempt),
+    ("done only for its token", SimulatedTable, "mark_done", _done_whoever),
+    ("sent only for its token", SimulatedTable, "mark_sent", _sent_whoever),
     ("sent after the answer", protocol, "decide", _sent_before_answer),
     ("dead tokens forgiven", callback, "STALE", ()),
+    ("looking at the service", callback, "observe", _seen_running),
     ("heartbeats", protocol, "decide", _without(protocol.Heartbeat)),
+    ("stopping what is forsaken", protocol, "decide", _without(protocol.Stop)),
     ("stopping after its token died", protocol, "STALE_SECONDS", 10**9),
+    ("time for the handler", protocol, "_await_creation", _absent_at_once),
+    ("an end to waiting for it", protocol, "_await_creation", _wait_for_ever),
     ("asking after the run", sweeper, "is_running", _all_alive),
+    ("one job not holding up others", sweeper, "sweep", _sweep_until_trouble),
     ("the sweeper", sweeper, "sweep", _nothing),
     ("the event's account", events, "find_jobs", _any_account),
-    ("looking at the service", callback, "observe", _seen_running),
 )
 REMOVALS = tuple(
     Removal(name=name, owner=owner, attribute=attribute, instead=instead)
