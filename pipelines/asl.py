@@ -90,7 +90,7 @@ def _parameters(pipeline: Pipeline, following: str) -> State:
         ],
         "Assign": {"failed": states.PARAMETERS},
         "Output": {"Error": "TaskInputError", "Cause": enclose("$join($wrong, '; ')")},
-        "Default": states.RECORD_FAILURE,
+        "Default": states.FAILURE,
     }
 
 

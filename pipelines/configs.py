@@ -73,15 +73,15 @@ def deploy(config: Mapping[str, Any], _origin: Origin) -> JsonObject:
 
 
 def wave(stage: Mapping[str, Any]) -> JsonObject:
-    """Turn one of a deployment's waves into numbers; what it does not ask for is null or empty."""
+    """Turn one of a deployment's waves into numbers; what it does not ask for is left out."""
     rate, abort = stage.get("rate"), stage.get("abort_if")
     return {
         "name": stage["name"],
         "targets": stage["targets"],
-        "bake_seconds": seconds(stage["bake"]) if "bake" in stage else 0,
-        "verify": stage.get("verify", {}),
-        "rate_per_minute": int(rate.removesuffix("/min")) if rate else None,
-        "abort_percent": int(abort.partition("%")[0]) if abort else None,
+        **({"bake_seconds": seconds(stage["bake"])} if "bake" in stage else {}),
+        **({"verify": stage["verify"]} if stage.get("verify") else {}),
+        **({"rate_per_minute": int(rate.removesuffix("/min"))} if rate else {}),
+        **({"abort_percent": int(abort.partition("%")[0])} if abort else {}),
     }
 
 
@@ -91,12 +91,16 @@ def custom(config: Mapping[str, Any], _origin: Origin) -> JsonObject:
     return found
 
 
+BACKOFF = 2
+"""Step Functions' own rate, which need not be written."""
+
+
 def retrier(rule: Mapping[str, Any]) -> JsonObject:
     """Return a `retry:` as Step Functions has it."""
     return {
         "ErrorEquals": list(rule["on"]),
         "IntervalSeconds": seconds(rule["interval"]),
-        "BackoffRate": rule["backoff"],
+        **({"BackoffRate": rule["backoff"]} if rule["backoff"] != BACKOFF else {}),
         "MaxAttempts": rule["attempts"],
         "JitterStrategy": "FULL",
     }

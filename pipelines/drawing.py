@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipelines import precedence
 from pipelines.facts import fact
-from pipelines.graph import upstream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from pipelines.compiler import Compiled
+    from pipelines.precedence import Precedence
     from pipelines.spec import Step
 
 
@@ -47,7 +48,10 @@ def plan(compiled: Compiled) -> Drawing:
     """Return what a picture of the pipeline shows."""
     steps = compiled.graph.order(compiled.pipeline)
     boxes = tuple(_box(step) for step in steps)
-    arrows = tuple(arrow for step in steps for arrow in _arrows(compiled, step))
+    known = precedence.read({name: set(each) for name, each in compiled.graph.before.items()})
+    arrows = tuple(
+        arrow for step in steps for arrow in _arrows(compiled, step, _waited(compiled, step, known))
+    )
     return Drawing(title=compiled.pipeline.name, boxes=boxes, arrows=arrows)
 
 
@@ -57,17 +61,19 @@ def _box(step: Step) -> Box:
     return Box(id=step.id.value, kind=step.known_kind.name, fact=fact(step), tags=tuple(tags))
 
 
-def _arrows(compiled: Compiled, step: Step) -> Iterator[Arrow]:
+def _arrows(compiled: Compiled, step: Step, waited: Iterable[str]) -> Iterator[Arrow]:
     inputs = compiled.graph.inputs[step.id.value]
     for taken, source in inputs.items():
         yield Arrow(source=source, target=step.id.value, label=taken)
-    order = [each.id.value for each in compiled.pipeline.steps]
-    for waited in sorted(_waited(compiled, step.id.value) - set(inputs.values()), key=order.index):
-        yield Arrow(source=waited, target=step.id.value, label="")
+    for each in waited:
+        if each not in inputs.values():
+            yield Arrow(source=each, target=step.id.value, label="")
 
 
-def _waited(compiled: Compiled, step_id: str) -> set[str]:
+def _waited(compiled: Compiled, step: Step, known: Precedence) -> list[str]:
     """Return the steps that a step waits for, but for those that another of them waits for anyway."""
-    edges = {name: set(each) for name, each in compiled.graph.before.items()}
-    behind: set[str] = set().union(*(upstream(each, edges) for each in edges[step_id]))
-    return edges[step_id] - behind
+    before = compiled.graph.before[step.id.value]
+    behind = 0
+    for each in before:
+        behind |= known.before(each)
+    return sorted((each for each in before if not known.bit(each) & behind), key=known.places.__getitem__)

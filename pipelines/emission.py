@@ -71,15 +71,19 @@ class Frame:
         return {slot.node.text: slot.parts for slot in self.step.slots}
 
     def payload(self, config: Mapping[str, Any], **extra: str) -> dict[str, Any]:
-        """Return the event that the handler gets; what is empty is left out."""
+        """Return the event that the handler gets; what is empty is left out.
+
+        How long a step may take concerns only handlers that start jobs, and those of authors.
+        """
         kind = self.step.known_kind
         inputs = {taken: self._input(taken) for taken in kind.takes}
         assets = {rule.name: states.mark(asset_marker(self.step, rule)) for rule in self.assets}
+        limit = {"timeout_seconds": self.step.timeout_seconds}
         return {
             "step": self.id,
             "kind": kind.name,
             "attempt": enclose(expressions.ATTEMPT),
-            "timeout_seconds": self.step.timeout_seconds,
+            **(limit if kind.waits or kind.own_function else {}),
             "run": "{% $run %}",
             "usecase": "{% $usecase %}",
             "config": config,
@@ -315,8 +319,7 @@ def _judge(frame: Frame, following: str) -> State:
         "Assign": {"failed": frame.id},
         "Output": {
             "Error": "JobFailedError",
-            "Lost": "{% $states.input.failed %}",
-            "Of": len(config[frame.step.known_kind.fan_out]),
+            "Cause": enclose(expressions.LOST.format(of=len(config[frame.step.known_kind.fan_out]))),
         },
-        "Default": states.RECORD_FAILURE,
+        "Default": states.FAILURE,
     }

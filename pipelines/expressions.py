@@ -24,18 +24,16 @@ _BARE = "$substring($c,0,15) = '{\"errorMessage\"' and $substring($c,-1) = '}' ?
 A cause longer than 32,768 characters arrives cut off; what does not end as JSON is taken as it is.
 """
 
-_LOST = (
-    "$string($count($keys($lost))) & ' of ' & $string($states.input.Of) & ' targets failed: ' & "
-    "$join($each($lost, function($v, $k) { $k & ': ' & $v.cause }), '; ')"
+LOST = (
+    "($l := $states.input.failed; $string($count($keys($l))) & ' of {of} targets failed: ' & "
+    "$join($each($l, function($v, $k) {{ $k & ': ' & $v.cause }}), '; '))"
 )
-"""The sentence that names every failed target with its cause."""
+"""The sentence that names every failed target, of as many as `of` says, with its cause."""
 
 ERROR = "[$states.input.Error,'States.TaskFailed'][0]"
 """The error's name, in the state that a Catch leads to."""
 
-CAUSE = (
-    f"($lost := $states.input.Lost; $c := [$states.input.Cause,''][0]; $exists($lost) ? {_LOST} : {_BARE})"
-)
+CAUSE = f"($c := [$states.input.Cause,''][0]; {_BARE})"
 """The error's cause in plain words, in the state that a Catch or a judgement leads to."""
 
 OUTCOME = (

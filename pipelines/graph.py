@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import graphlib
+import heapq
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from pipelines import gates, precedence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from pipelines.precedence import Edges, Precedence
     from pipelines.spec import Pipeline, Step
-
-Edges = dict[str, set[str]]
-"""Step id → the ids it must come after."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,21 +43,27 @@ class Graph:
     cycle: tuple[str, ...]
 
     def order(self, pipeline: Pipeline) -> tuple[Step, ...]:
-        """Return the steps in topological order; where that leaves a choice, as they stand in the spec."""
+        """Return the steps in topological order; where that leaves a choice, by name."""
         return tuple(stable_order(pipeline.steps, self.before))
 
 
 def plan(pipeline: Pipeline) -> Graph:
-    """Wire every input to the nearest step upstream that gives its type, and say what cannot be wired."""
+    """Wire every input to the nearest step upstream that gives its type, and say what cannot be wired.
+
+    In a circle nothing is near, and no gate has a place: then the circle is what is wrong.
+    """
     edges = _said_edges(pipeline)
     inputs, undecided = _wire_certain(pipeline, edges)
-    problems = list(_wire_nearest(pipeline, edges, inputs, undecided))
-    _place_gates(pipeline, edges)
+    cycle = find_cycle(edges)
+    known = None if cycle else precedence.read(edges)
+    problems = list(_wire_nearest(pipeline, edges, inputs, undecided, known))
+    if known is not None:
+        gates.place(pipeline, edges, known)
     return Graph(
         inputs=inputs,
         before={step_id: frozenset(earlier) for step_id, earlier in edges.items()},
         problems=tuple(problems),
-        cycle=find_cycle(edges),
+        cycle=cycle,
     )
 
 
@@ -93,15 +100,23 @@ def _wire_certain(
 
 
 def _wire_nearest(
-    pipeline: Pipeline, edges: Edges, inputs: dict[str, dict[str, str]], undecided: list[tuple[Step, str]]
+    pipeline: Pipeline,
+    edges: Edges,
+    inputs: dict[str, dict[str, str]],
+    undecided: list[tuple[Step, str]],
+    known: Precedence | None,
 ) -> Iterator[Missing | Ambiguous]:
-    """Choose among several by nearness; each choice adds an edge that the next one sees."""
+    """Choose among several by nearness; each choice is something that the next one knows."""
     by_type = _by_type(pipeline)
     for step, taken in undecided:
-        near = nearest(step.id.value, _givers(by_type, step, taken), edges)
-        if len(near) == 1:
+        givers = _givers(by_type, step, taken)
+        if givers and known is None:
+            continue
+        near = nearest(step.id.value, givers, known) if known else ()
+        if len(near) == 1 and known:
             inputs[step.id.value][taken] = near[0]
             edges[step.id.value].add(near[0])
+            known.add(step.id.value, near[0])
         elif near:
             yield Ambiguous(step=step, type=taken, candidates=near)
         else:
@@ -127,49 +142,18 @@ def _givers(by_type: Mapping[str, list[str]], taker: Step, taken: str) -> tuple[
     return tuple(each for each in by_type.get(taken, ()) if each != taker.id.value)
 
 
-def _place_gates(pipeline: Pipeline, edges: Edges) -> None:
-    """Put each gate, such as an approval, after the steps above it and before the steps below it.
-
-    Its own `needs` replace the first; a step that names it in `needs` replaces the second. What the spec
-    says otherwise wins.
-    """
-    ids = [step.id.value for step in pipeline.steps]
-    for place, step in enumerate(pipeline.steps):
-        if step.kind is None or not step.kind.gate:
-            continue
-        gate = step.id.value
-        if not step.needs:
-            for each in ids[:place]:
-                if gate not in upstream(each, edges):
-                    edges[gate].add(each)
-        if not any(gate == need.value for other in pipeline.steps for need in other.needs):
-            behind = upstream(gate, edges)
-            for each in ids[place + 1 :]:
-                if each not in behind:
-                    edges[each].add(gate)
-
-
-def nearest(taker: str, candidates: Iterable[str], edges: Mapping[str, set[str]]) -> tuple[str, ...]:
+def nearest(taker: str, candidates: Iterable[str], known: Precedence) -> tuple[str, ...]:
     """Return the candidates that could be meant: not downstream of the taker, nor behind another candidate.
 
     Those that the spec already puts before the taker win over those that it says nothing about.
     """
-    possible = [each for each in candidates if taker not in upstream(each, edges)]
-    known = upstream(taker, edges)
-    before = [each for each in possible if each in known] or possible
-    behind = set().union(*(upstream(each, edges) for each in before))
-    return tuple(each for each in before if each not in behind)
-
-
-def upstream(start: str, edges: Mapping[str, set[str]]) -> set[str]:
-    """Return everything that must come before a step."""
-    found: set[str] = set()
-    waiting = [start]
-    while waiting:
-        fresh = edges.get(waiting.pop(), set()) - found
-        found |= fresh
-        waiting += fresh
-    return found
+    own, earlier = known.bit(taker), known.before(taker)
+    possible = [each for each in candidates if not known.before(each) & own]
+    before = [each for each in possible if known.bit(each) & earlier] or possible
+    behind = 0
+    for each in before:
+        behind |= known.before(each)
+    return tuple(each for each in before if not known.bit(each) & behind)
 
 
 def find_cycle(edges: Mapping[str, set[str]]) -> tuple[str, ...]:
@@ -185,11 +169,22 @@ def find_cycle(edges: Mapping[str, set[str]]) -> tuple[str, ...]:
 
 
 def stable_order(steps: Iterable[Step], before: Mapping[str, Iterable[str]]) -> Iterator[Step]:
-    """Yield steps so that each comes after those it needs; of the ready ones, the first in the spec."""
-    waiting = list(steps)
-    done: set[str] = set()
-    while waiting:
-        ready = next(step for step in waiting if done.issuperset(before[step.id.value]))
-        waiting.remove(ready)
-        done.add(ready.id.value)
-        yield ready
+    """Yield steps so that each comes after those it needs; of the ready ones, the first by name.
+
+    So the order follows from what needs what, and not from where a step stands in the spec.
+    """
+    by_name = {step.id.value: step for step in steps}
+    missing = {name: len(set(before[name])) for name in by_name}
+    after: dict[str, list[str]] = {name: [] for name in by_name}
+    for name in by_name:
+        for each in set(before[name]):
+            after[each].append(name)
+    ready = [name for name, count in missing.items() if not count]
+    heapq.heapify(ready)
+    while ready:
+        name = heapq.heappop(ready)
+        yield by_name[name]
+        for each in after[name]:
+            missing[each] -= 1
+            if not missing[each]:
+                heapq.heappush(ready, each)

@@ -38,7 +38,7 @@ def read_steps(history: Iterable[Mapping[str, Any]], kinds: Mapping[str, str]) -
     """List every step of `kinds` (step id → kind, in order) as get_execution_history's events show it.
 
     A step's states are called `<id>` or `<id> (...)`. It ends when a state is entered that is not its own:
-    only then is it known whether it went on to the next step or to RecordFailure. A step of which only the
+    only then is it known whether it went on to the next step or to Failure. A step of which only the
     choice `<id> (when)` was entered has been skipped.
     """
     steps = {name: Step(id=name, kind=kind) for name, kind in kinds.items()}
@@ -70,7 +70,7 @@ def _end(step: Step, entered: str | None, event: Mapping[str, Any]) -> Step:
     status: Status = "SUCCEEDED" if step.begun else "SKIPPED"
     if event["type"] == "ExecutionAborted":
         status = "ABORTED"
-    elif entered in {None, "RecordFailure"}:
+    elif entered in {None, "Failure"}:
         status = "FAILED"
     return replace(step, status=status, ended=event["timestamp"])
 

@@ -245,12 +245,16 @@ def _check_sequence(node: SequenceNode, schema: Schema, name: str) -> Shape:
     item = schema.get("items", {})
     shape.value = [shape.take(check(each, item, f"an entry of {name}")) for each in node.items]
     if len(node.items) < schema.get("minItems", 0):
-        shape.report("P013", f"{name} must have at least {schema['minItems']} entries", node)
+        shape.report("P013", f"{name} must have at least {_entries(schema['minItems'])}", node)
     if len(node.items) > schema.get("maxItems", len(node.items)):
-        shape.report("P013", f"{name} may have at most {schema['maxItems']} entries", node)
+        shape.report("P013", f"{name} may have at most {_entries(schema['maxItems'])}", node)
     if schema.get("uniqueItems"):
         _check_unique(shape, node, name)
     return shape
+
+
+def _entries(count: int) -> str:
+    return "1 entry" if count == 1 else f"{count:,} entries"
 
 
 def _check_unique(shape: Shape, node: SequenceNode, name: str) -> None:
@@ -274,7 +278,7 @@ def _check_mapping(node: MappingNode, schema: Schema, name: str) -> Shape:
     if len(node.entries) < schema.get("minProperties", 0):
         shape.report("P013", f"{name} must not be empty", node)
     if len(node.entries) > schema.get("maxProperties", len(node.entries)):
-        shape.report("P013", f"{name} may have at most {schema['maxProperties']} entries", node)
+        shape.report("P013", f"{name} may have at most {_entries(schema['maxProperties'])}", node)
     return shape
 
 
@@ -312,6 +316,9 @@ def _check_entries(
             yield from _take_meant(shape, node, key, value, known, near_miss(key.text, absent))
         elif _check_key(shape, key, schema, name):
             yield key, shape.take(check(value, rest if isinstance(rest, dict) else {}, label))
+        else:
+            # Its references are looked at, though the key that they stand under is refused.
+            shape.take(check(value, {}, label))
 
 
 def _take_meant(

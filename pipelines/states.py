@@ -19,6 +19,7 @@ INVOKE_AND_WAIT = "arn:aws:states:::lambda:invoke.waitForTaskToken"
 HEARTBEAT_SECONDS = 900
 """Fifteen runs of the sweeper, which sends the heartbeats."""
 
+FAILURE = "Failure"
 RECORD_FAILURE = "RecordFailure"
 FAILED = "Failed"
 START = "Start"
@@ -95,22 +96,21 @@ def result_of(*, waits: bool) -> str:
 
 def catch_all(step_id: str) -> State:
     """Return the Catch that goes to the failure handler, which finds the step's id in `$failed`."""
-    return {"ErrorEquals": ["States.ALL"], "Assign": {"failed": step_id}, "Next": RECORD_FAILURE}
+    return {"ErrorEquals": ["States.ALL"], "Assign": {"failed": step_id}, "Next": FAILURE}
 
 
 def failure_states() -> dict[str, State]:
-    """Return the states that record an error and end the run with it, whether or not recording works.
+    """Return the states that put an error into words, record it, and end the run with it in any case.
 
-    The error is their input, as a Catch hands it on: {"Error", "Cause"}; the function returns what it
-    recorded.
+    The error is the first one's input, as a Catch hands it on: {"Error", "Cause"}. The function returns what
+    it recorded; where recording fails, what should have been recorded goes on.
     """
     failure = {
         "step": "{% $failed %}",
         "error": enclose(expressions.ERROR),
         "cause": enclose(expressions.CAUSE),
     }
-    payload = {"run": "{% $run %}", "usecase": "{% $usecase %}", "failure": failure}
-    unrecorded = {name: failure[name] for name in ("error", "cause")}
+    payload = {"run": "{% $run %}", "usecase": "{% $usecase %}", "failure": "{% $states.input %}"}
     record = {
         **task(
             mark(function_marker("failure")),
@@ -118,9 +118,13 @@ def failure_states() -> dict[str, State]:
             Limits(timeout_seconds=300),
             comment="Stops the run's open jobs and writes failure.json",
         ),
-        "Catch": [{"ErrorEquals": ["States.ALL"], "Output": unrecorded, "Next": FAILED}],
+        "Catch": [{"ErrorEquals": ["States.ALL"], "Output": "{% $states.input %}", "Next": FAILED}],
         "Output": "{% $states.result.Payload.failure %}",
         "Next": FAILED,
     }
     fail = {"Type": "Fail", "Error": "{% $states.input.error %}", "Cause": "{% $states.input.cause %}"}
-    return {RECORD_FAILURE: record, FAILED: fail}
+    return {
+        FAILURE: {"Type": "Pass", "Output": failure, "Next": RECORD_FAILURE},
+        RECORD_FAILURE: record,
+        FAILED: fail,
+    }

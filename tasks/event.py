@@ -22,6 +22,9 @@ _RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}"
 _TARGET = r"[a-z0-9][a-z0-9_-]{0,39}"
 _BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 
+LAMBDA_SECONDS = 900
+"""The longest that a Lambda function runs: what a step has whose event says no other time."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -144,7 +147,7 @@ def parse_event(raw: Mapping[str, Any]) -> StepEvent:
         step=event.text("step", pattern=r"[a-z][a-z0-9_-]{0,39}"),
         kind=event.text("kind", pattern=r"[a-z]{1,20}"),
         attempt=event.integer("attempt", 0),
-        timeout_seconds=event.integer("timeout_seconds", minimum=1),
+        timeout_seconds=event.integer("timeout_seconds", LAMBDA_SECONDS, minimum=1),
         run=parse_run(event.child("run")),
         usecase=parse_usecase(event.child("usecase")),
         config=event.child("config", {}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pipelines.aws.judgement import judge
@@ -12,7 +13,7 @@ from pipelines.diagnostics import Diagnostic, did_you_mean
 from pipelines.source import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pipelines.aws.limits import Limit
     from pipelines.rules.subject import Subject
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 CODE = "P070"
 
 _SHOWN = 40
+
+_INSTANCE = re.compile(r"(?P<family>ml\.[a-z][a-z0-9-]*\.)[a-z0-9]+")
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
@@ -46,6 +49,8 @@ def _advise(use: Use) -> str:
     if not use.limit.enum:
         return f"It must match {use.limit.pattern}."
     near = did_you_mean(str(use.sent), use.limit.enum)
+    if _is_new_family(str(use.sent), use.limit.enum):
+        return " ".join([*([near] if near else []), _advise_new()])
     if near:
         return near
     if len(use.limit.enum) <= _SHOWN:
@@ -53,3 +58,17 @@ def _advise(use: Use) -> str:
     version, date = read_version()
     examples = ", ".join(use.limit.enum[:3])
     return f"As of {date}, botocore {version} knows {len(use.limit.enum)}, among them {examples}."
+
+
+def _is_new_family(word: str, known: Sequence[str]) -> bool:
+    """Say whether a word has the form of an instance type, of a family that none of the known ones is of."""
+    found = _INSTANCE.fullmatch(word)
+    return found is not None and not any(each.startswith(found["family"]) for each in known)
+
+
+def _advise_new() -> str:
+    version, date = read_version()
+    return (
+        f"If it is newer than botocore {version} of {date}, which this was checked against, take it from a "
+        "parameter without a default, whose value is known only to the run."
+    )

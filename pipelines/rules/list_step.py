@@ -30,7 +30,8 @@ def _check_list(pipeline: Pipeline, step: Step) -> Iterator[Diagnostic]:
     node, parallel = step.find("for_each"), step.find("max_parallel")
     if parallel and step.for_each is None:
         message = "max_parallel says how many entries of for_each run at once, and there is no for_each"
-        yield Diagnostic(code=CODE, message=message, span=parallel.span)
+        hint = "Add a for_each with a list, or take the line out."
+        yield Diagnostic(code=CODE, message=message, span=parallel.span, hint=hint)
     slot = next((slot for slot in step.slots if slot.node is node), None)
     for part in slot.parts if slot else ():
         found = resolution.resolve(part, pipeline) if isinstance(part, Ref) else "string"
@@ -47,7 +48,13 @@ def _check_item(step: Step) -> Iterator[Diagnostic]:
     for ref in outside:
         if isinstance(ref, Ref) and ref.path == ITEM:
             message = "'item' is the entry of a step's for_each, and there is none here"
-            yield Diagnostic(code=CODE, message=message, span=ref.span)
+            if step.for_each is None:
+                hint = "Give the step a list: for_each: [...]."
+            else:
+                hint = (
+                    "A condition is asked once, before the list: it can refer to params and to other steps."
+                )
+            yield Diagnostic(code=CODE, message=message, span=ref.span, hint=hint)
 
 
 def _check_inputs(subject: Subject, step: Step) -> Iterator[Diagnostic]:

@@ -106,9 +106,7 @@ CASES: tuple[Case, ...] = (
         "{layers: [64, 32]}",
         "P012 19:31",
     ),
-    edit(
-        "a hyperparameter of SageMaker's own", "{epochs:", "{sagemaker_program:", "P013 19:23", "P029 19:42"
-    ),
+    edit("a hyperparameter of SageMaker's own", "{epochs:", "{sagemaker_program:", "P013 19:23"),
     edit("a gate that is a number", '">= 0.9"', "0.9", "P013 20:20"),
     edit("a gate with an arrow", '">= 0.9"', '"=> 0.9"', "P013 20:20"),
     edit("a gate of two conditions", '">= 0.9"', '">= 0.9 and < 1"', "P013 20:20"),

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from cfnlint.api import lint  # type: ignore[import-untyped]  # it publishes no types
 from cfnlint.config import ManualArgs  # type: ignore[import-untyped]  # as above
+from statelint.linter import Linter
 
 from local_cloud.engine import reader
+from pipelines.configs import retrier
 from pipelines.definition import markers, substitute
 from pipelines.states import LAMBDA_ERRORS
 from tasks import errors
@@ -35,6 +37,29 @@ def test_cfn_lint_accepts_it(case: str) -> None:
     }
     found = lint(json.dumps({"Resources": {"Machine": machine}}), config=ManualArgs(regions=["us-east-1"]))
     assert [str(each) for each in found] == []
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_statelint_accepts_it(case: str) -> None:
+    assert Linter.validate(json.loads(deployed(case))) == []
+
+
+def test_statelint_follows_the_states() -> None:
+    lost = json.loads(deployed("minimal"))
+    lost["States"]["Start"]["Next"] = "nowhere"
+    assert any("nowhere" in each for each in Linter.validate(lost))
+
+
+def test_where_statelint_and_step_functions_disagree() -> None:
+    """statelint wants a decimal point; AWS: "A number" (developer guide, "Handling errors", BackoffRate)."""
+    machine = json.loads(deployed("minimal"))
+    task = next(state for state in machine["States"].values() if state["Type"] == "Task")
+    task["Retry"].insert(
+        0, retrier({"on": ["JobFailedError"], "interval": "1m", "backoff": 3, "attempts": 1})
+    )
+    (found,) = Linter.validate(machine)
+    assert found.endswith("Retry[0].BackoffRate is 3 but should be a Float")
+    assert reader.read(json.dumps(machine)).scope.start_at == "Start"
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -371,7 +371,7 @@ def test_a_failed_step_is_recorded_and_fails_the_run(pipeline: tuple[Cloud, str]
         "error": "QualityGateError",
         "cause": 'recall 0.5 is "too low"',
     }
-    assert entered(cloud, execution)[-2:] == ["RecordFailure", "Failed"]
+    assert entered(cloud, execution)[-3:] == ["Failure", "RecordFailure", "Failed"]
 
 
 def test_one_failed_target_fails_a_run_that_requires_all_and_hides_no_other(

@@ -141,7 +141,7 @@ def test_wrong_parameters_end_the_run_before_its_first_step(params: dict[str, An
     handlers = Handlers()
     ending, names = run(handlers, params)
     assert (ending.status, ending.error, ending.cause) == ("FAILED", "TaskInputError", cause)
-    assert (names, handlers.calls) == (["Start", "Parameters", "RecordFailure", "Failed"], [])
+    assert (names, handlers.calls) == (["Start", "Parameters", "Failure", "RecordFailure", "Failed"], [])
 
 
 def test_one_lost_target_hides_no_other_and_all_lost_fail_with_every_cause() -> None:
@@ -155,7 +155,7 @@ def test_one_lost_target_hides_no_other_and_all_lost_fail_with_every_cause() -> 
     ending, names = run(handlers, {})
     assert (ending.status, ending.error) == ("FAILED", "JobFailedError")
     assert ending.cause == "2 of 2 targets failed: x86_64-cpu: also not; arm64-cpu: no space"
-    assert names[-3:] == ["compile (judge)", "RecordFailure", "Failed"]
+    assert names[-4:] == ["compile (judge)", "Failure", "RecordFailure", "Failed"]
 
 
 def test_a_rejection_ends_the_run_in_plain_words() -> None:
@@ -171,7 +171,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 def test_the_full_example_needs_few_transitions() -> None:
     states = json.loads(GOLDEN.joinpath("full", "asl.json").read_text(encoding="utf-8"))["States"]
     waves, targets = 2, 3
-    on_the_way = set(states) - {"RecordFailure", "Failed"}
+    on_the_way = set(states) - {"Failure", "RecordFailure", "Failed"}
     assert len(on_the_way) - waves <= 20 - 1, "the states of a run, each entered once"
     assert len(states["compile"]["Items"]) == targets
     assert len(states["compile"]["ItemProcessor"]["States"]) == 1 + 1

@@ -132,6 +132,15 @@ WIDE = {
     + "".join(
         f"  t{n}: {{uses: transform}}\n  m{n}: {{uses: train, script: train.py}}\n" for n in range(490)
     ),
+    "approvals": STEPS + "".join(f"  a{n}: {{uses: approve, message: x}}\n" for n in range(1990)),
+    "approvals above one that the first needs": STEPS
+    + "  z: {uses: approve, message: x, needs: [a1988]}\n"
+    + "".join(f"  a{n}: {{uses: approve, message: x}}\n" for n in range(1989)),
+    "models that could each be meant": STEPS
+    + LABEL
+    + "  transform:\n  m0: {uses: train, script: train.py}\n"
+    + "".join(f"  m{n}: {{uses: train, script: train.py, needs: [m{n - 1}]}}\n" for n in range(1, 490))
+    + "".join(f"  c{n}: {{uses: compile, targets: [x86_64-cpu]}}\n" for n in range(490)),
     "a chain of needs": STEPS
     + LABEL
     + "".join(f"  t{n}: {{uses: transform, needs: [t{n + 1}]}}\n" for n in range(990)),

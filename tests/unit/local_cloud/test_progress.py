@@ -44,10 +44,10 @@ FANNED = [entered("compile", 4), entered("compile (target)", 4), scheduled(4), s
         (DONE[:2], ["RUNNING", "PENDING"]),
         (DONE, ["RUNNING", "PENDING"]),  # whether it failed shows only in the next state
         ([*DONE, entered("compile", 4)], ["SUCCEEDED", "RUNNING"]),
-        ([*DONE, entered("RecordFailure", 4)], ["FAILED", "PENDING"]),
+        ([*DONE, entered("Failure", 4)], ["FAILED", "PENDING"]),
         ([*DONE, *FANNED, entered("compile (judge)", 6)], ["SUCCEEDED", "RUNNING"]),
         ([*DONE, *FANNED, entered("compile (judge)", 6), entered("Done", 6)], ["SUCCEEDED", "SUCCEEDED"]),
-        ([*DONE, *FANNED, entered("RecordFailure", 6)], ["SUCCEEDED", "FAILED"]),
+        ([*DONE, *FANNED, entered("Failure", 6)], ["SUCCEEDED", "FAILED"]),
         ([entered("label (when)", 1)], ["RUNNING", "PENDING"]),
         (
             [entered("label (when)", 1), exited("label (when)", 1, {"skipped": True}), entered("compile", 1)],
@@ -92,14 +92,14 @@ def test_a_running_step_counts_up_to_now() -> None:
 
 
 def test_the_line_of_a_failed_step_claims_no_product() -> None:
-    failed = read_steps([*DONE, entered("RecordFailure", 4)], KINDS)[0]
+    failed = read_steps([*DONE, entered("Failure", 4)], KINDS)[0]
     assert render_step(failed, START) == "  label        FAILED        3.0 s"
 
 
 def test_each_ended_step_is_printed_once_and_without_escapes_when_not_live() -> None:
     stream = io.StringIO()
     terminal = Terminal(stream, live=False)
-    steps = read_steps([*DONE, entered("RecordFailure", 4)], KINDS)
+    steps = read_steps([*DONE, entered("Failure", 4)], KINDS)
     terminal.show(steps, START)
     terminal.show(steps, START)
     assert stream.getvalue() == "  label        FAILED        3.0 s\n"

@@ -60,7 +60,7 @@ def test_unknown_parameters_are_refused_even_where_there_are_none() -> None:
     found = states(LABEL)
     assert found["Start"]["Next"] == "Parameters"
     assert found["Parameters"]["Choices"][0]["Next"] == "label"
-    assert found["Parameters"]["Default"] == "RecordFailure"
+    assert found["Parameters"]["Default"] == "Failure"
 
 
 def test_components_are_named_in_full() -> None:

@@ -81,7 +81,7 @@ ALSO_BAD = {"target": "x86_64-cpu", "error": "States.Timeout", "cause": ""}
         ([GOOD, ALSO_GOOD], ["x86_64-cpu", "arm64-cpu"], [], None),
         ([GOOD], ["x86_64-cpu"], [], None),
         ([GOOD, BAD], ["x86_64-cpu"], ["arm64-cpu"], "1 of 2 targets failed: arm64-cpu: no space"),
-        ([BAD], [], ["arm64-cpu"], "1 of 1 targets failed: arm64-cpu: no space"),
+        ([BAD], [], ["arm64-cpu"], "1 of 2 targets failed: arm64-cpu: no space"),
         (
             [BAD, ALSO_BAD],
             [],
@@ -109,7 +109,7 @@ def test_outcomes_are_gathered_and_judged(
     assert passes is (not failed if require == "all" else bool(good))
     assert fill(judge["Choices"][0]["Assign"], states={"input": output}) == {"step_compile": output}
     if message:
-        handed_on = {**fill(judge["Output"], states={"input": output}), "Of": len(outcomes)}
+        handed_on = fill(judge["Output"], states={"input": output})
         assert recorded(found, handed_on, **judge["Assign"]) == {
             "step": "compile",
             "error": "JobFailedError",
@@ -118,9 +118,8 @@ def test_outcomes_are_gathered_and_judged(
 
 
 def recorded(found: dict[str, Any], handed_on: dict[str, Any], **variables: Any) -> Any:
-    """Return the failure that RecordFailure gives its function, for what a state hands on to it."""
-    failure = found["RecordFailure"]["Arguments"]["Payload"]["failure"]
-    return fill(failure, states={"input": handed_on}, **variables)
+    """Return the failure that is recorded for what a state hands on."""
+    return fill(found["Failure"]["Output"], states={"input": handed_on}, **variables)
 
 
 @pytest.mark.parametrize(

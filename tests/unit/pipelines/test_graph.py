@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING
+
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pipelines import graph
-from tests.unit.pipelines.specs import COMPILE, LABEL, MODEL, TRAIN, TRANSFORM, build
+from pipelines import graph, precedence
+from tests.unit.pipelines.specs import COMPILE, LABEL, MODEL, TRAIN, TRANSFORM, build, codes, spec
+
+if TYPE_CHECKING:
+    from random import Random
 
 Edges = dict[str, set[str]]
 
@@ -24,7 +30,8 @@ Edges = dict[str, set[str]]
     ],
 )
 def test_nearest(why: str, taker: str, candidates: str, edges: Edges, near: str) -> None:
-    assert graph.nearest(taker, candidates, edges) == tuple(near), why
+    whole = {name: edges.get(name, set()) for name in "abtx"}
+    assert graph.nearest(taker, candidates, precedence.read(whole)) == tuple(near), why
 
 
 @pytest.mark.parametrize(
@@ -71,10 +78,97 @@ def test_references_order_steps() -> None:
     assert [step.id.value for step in compiled.graph.order(compiled.pipeline)] == ["zero", "label"]
 
 
-@given(st.lists(st.lists(st.integers(0, 9), max_size=3), min_size=1, max_size=10))
-def test_upstream_is_closed(numbers: list[list[int]]) -> None:
-    edges = {str(index): {str(each) for each in each_list} for index, each_list in enumerate(numbers)}
-    for name, direct in edges.items():
-        found = graph.upstream(name, edges)
-        assert direct <= found
-        assert all(edges.get(each, set()) <= found for each in found)
+def upstream(start: str, edges: Edges) -> set[str]:
+    """Return everything that must come before a step."""
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        fresh = edges[waiting.pop()] - found
+        found |= fresh
+        waiting += fresh
+    return found
+
+
+def place_slowly(steps: Steps, edges: Edges) -> None:
+    """Put gates where they belong, word by word as the language says it."""
+    ids = list(steps)
+    for place, (gate, (kind, needs)) in enumerate(steps.items()):
+        if kind != "approve":
+            continue
+        if not needs:
+            edges[gate] |= {each for each in ids[:place] if gate not in upstream(each, edges)}
+        if not any(gate in other for _, other in steps.values()):
+            behind = upstream(gate, edges)
+            for each in ids[place + 1 :]:
+                if each not in behind:
+                    edges[each].add(gate)
+
+
+Steps = dict[str, tuple[str, frozenset[str]]]
+"""Step id → kind and needs."""
+
+NAMES = [f"s{number}" for number in range(9)]
+STEPS: st.SearchStrategy[Steps] = st.fixed_dictionaries(
+    {},
+    optional={
+        name: st.tuples(
+            st.sampled_from(["approve", "custom"]), st.frozensets(st.sampled_from(NAMES), max_size=2)
+        )
+        for name in NAMES
+    },
+).map(
+    lambda found: {
+        name: (kind, frozenset(each for each in needs if each in found and each != name))
+        for name, (kind, needs) in found.items()
+    }
+)
+
+
+def write(steps: Steps) -> str:
+    own = {"approve": "message: x", "custom": 'handler: "m:f"'}
+    return "".join(
+        f"  {name}: {{uses: {kind}, {own[kind]}, needs: [{', '.join(sorted(needs))}]}}\n"
+        if needs
+        else f"  {name}: {{uses: {kind}, {own[kind]}}}\n"
+        for name, (kind, needs) in steps.items()
+    )
+
+
+@given(STEPS, st.randoms(use_true_random=False))
+def test_gates_stand_where_the_language_says(steps: Steps, random: Random) -> None:
+    names = random.sample(list(steps), len(steps))
+    steps = {name: steps[name] for name in names}
+    said = {name: set(needs) for name, (_, needs) in steps.items()}
+    assume(steps and not graph.find_cycle(said))
+    before = build(write(steps)).graph.before
+    slow = {name: set(each) for name, each in said.items()}
+    place_slowly(steps, slow)
+    found = {name: set(each) for name, each in before.items()}
+    assert {name: upstream(name, found) for name in names} == {name: upstream(name, slow) for name in names}
+
+
+@given(STEPS, st.randoms(use_true_random=False))
+def test_only_comments_tell_where_independent_steps_stand(steps: Steps, random: Random) -> None:
+    """What stands elsewhere, and needs the same, is the same state machine."""
+    free = {name: ("custom", needs) for name, (_, needs) in steps.items()}
+    assume(free and not graph.find_cycle({name: set(needs) for name, (_, needs) in free.items()}))
+    moved = {name: free[name] for name in random.sample(list(free), len(free))}
+    first, second = (build(write(each)).definition for each in (free, moved))
+    assert without_comments(first) == without_comments(second)
+
+
+def without_comments(definition: str) -> str:
+    return re.sub(r'^"Comment":"spec\.yaml:\d+",$', "", definition, flags=re.MULTILINE)
+
+
+def test_steps_around_a_gate_stand_in_any_order() -> None:
+    a, b, c, d = (write({name: ("custom", frozenset())}) for name in "abcd")
+    gate = write({"yes": ("approve", frozenset())})
+    first, second = (build(text).definition for text in (a + b + gate + c + d, b + a + gate + d + c))
+    assert without_comments(first) == without_comments(second)
+
+
+def test_in_a_circle_only_the_circle_is_wrong() -> None:
+    ring = "".join(write({name: ("custom", frozenset({need}))}) for name, need in ("ab", "ba"))
+    two = TRANSFORM + TRANSFORM.replace("transform: {", "again: {uses: transform, ", 1)
+    assert codes(spec(ring + LABEL + two + TRAIN)) == ["P023"]

@@ -121,7 +121,6 @@ def test_an_own_retry_comes_first() -> None:
     assert first == {
         "ErrorEquals": ["JobFailedError", "States.Timeout"],
         "IntervalSeconds": 60,
-        "BackoffRate": 2,
         "MaxAttempts": 4,
         "JitterStrategy": "FULL",
     }

@@ -22,6 +22,15 @@ def test_a_misspelt_instance_type_is_shown_with_the_nearest() -> None:
     assert found.hint == "Did you mean 'ml.m5.xlarge'?"
 
 
+def test_a_type_of_a_new_family_says_how_to_go_on() -> None:
+    (found,) = mistakes(spec(train("instance: ml.g9.xlarge")))
+    assert found.hint is not None
+    assert "newer than botocore 1." in found.hint
+    assert "parameter without a default" in found.hint
+    advised = spec(train('instance: "${{ params.instance }}"'), "  instance: {type: string}\n")
+    assert mistakes(advised) == []
+
+
 def test_where_nothing_is_near_the_message_says_whose_list_it_is() -> None:
     (found,) = mistakes(spec(train("instance: ml.0.0")))
     assert found.hint is not None
