@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cfnlint.api import lint  # type: ignore[import-untyped]  # it publishes no types
 from cfnlint.config import ManualArgs  # type: ignore[import-untyped]  # as above
-from statelint.linter import Linter
+from statelint.linter import Linter  # type: ignore[import-untyped]  # as above
 
 from local_cloud.engine import reader
 from pipelines.configs import retrier
