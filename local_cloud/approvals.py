@@ -1,4 +1,4 @@
-"""Answers the approvals that a local run waits for: by flags, by a file, or by asking at the terminal."""
+"""Answers the approvals that a local run waits for: by flags, by a request, or by asking at the terminal."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pipelines.parameters import ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from local_cloud.progress import Terminal
+    from local_cloud.requests import Requests
 
 YES, NO = frozenset({"y", "yes", "approve"}), frozenset({"n", "no", "reject"})
 
@@ -25,17 +25,20 @@ class Decision:
 
     approved: bool
     comment: str
+    by: str
 
 
 @dataclass(kw_only=True)
 class Approvals:
     """Whom a run may ask: `answers` were given before it began, by step; without `stdin` nobody is there.
 
-    `folder` is where a person leaves an answer from another terminal: a file named as the step.
+    `requests` holds what people answered from other terminals.
     """
 
+    how: str
+    """The command that answers, but for the step's name."""
     answers: Mapping[str, bool]
-    folder: Path
+    requests: Requests
     terminal: Terminal
     stdin: TextIO | None
     _asked: set[str] = field(default_factory=set)
@@ -47,20 +50,19 @@ class Approvals:
         for each in waiting:
             decision = self._decide(each.step, _printable(each.message))
             if decision is not None:
-                said = {"approved": decision.approved, "comment": decision.comment}
-                approval.answer(run_arn, each.step, by=user_name(), **said)
+                approval.answer(run_arn, each.step, **vars(decision))
         if not waiting:
             self.terminal.asking = False
 
     def _decide(self, step: str, message: str) -> Decision | None:
         if step in self.answers:
             approved = self.answers[step]
-            return Decision(approved=approved, comment=f"--{'approve' if approved else 'reject'} {step}")
-        path = self.folder / step
-        if path.is_file() and (decision := read_decision(path.read_text("utf-8", errors="replace"))):
+            flag = f"--{'approve' if approved else 'reject'} {step}"
+            return Decision(approved=approved, comment=flag, by=user_name())
+        if decision := self.requests.answer(step):
             return decision
         if self.stdin is None:
-            self._say_once(step, f"{step}: {message} To answer: echo approve > {path} (or reject)")
+            self._say_once(step, f"{step}: {message} To answer: {self.how} {step} (or reject)")
             return None
         return self._ask(step, message, self.stdin)
 
@@ -77,12 +79,11 @@ class Approvals:
             self.stdin = None
             self._asked.discard(step)
             return None
-        return read_decision(line) or Decision(approved=False, comment=line.strip())
+        return read_decision(line) or Decision(approved=False, comment=line.strip(), by=user_name())
 
     def _say_once(self, step: str, text: str) -> None:
         if step not in self._asked:
             self._asked.add(step)
-            self.folder.mkdir(parents=True, exist_ok=True)
             self.terminal.print(text)
 
 
@@ -102,7 +103,7 @@ def read_decision(text: str) -> Decision | None:
     word, _, comment = text.strip().partition(" ")
     if word.lower() not in YES | NO:
         return None
-    return Decision(approved=word.lower() in YES, comment=comment.strip())
+    return Decision(approved=word.lower() in YES, comment=comment.strip(), by=user_name())
 
 
 def _printable(text: str) -> str:

@@ -35,6 +35,8 @@ class LocalCloud:
     """A running local cloud; boto3 clients of this process talk to it until `local_cloud` ends."""
 
     context: Context
+    store: Store
+    engine: engine.Engine
     greengrass: greengrass.Greengrass
 
 
@@ -63,7 +65,7 @@ def local_cloud(
         for handle in (memory, *handles):
             stack.callback(handle.close)
         memory.restore()
-        yield LocalCloud(context=context, greengrass=handles[-1])
+        yield LocalCloud(context=context, store=store, engine=handles[0], greengrass=handles[-1])
 
 
 @contextmanager

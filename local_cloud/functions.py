@@ -27,6 +27,7 @@ from moto.awslambda_simple import models as simple
 from moto.core.base_backend import BackendDict
 from moto.core.exceptions import JsonRESTError
 
+from local_cloud.clock import timestamp
 from local_cloud.own_code import CodeStore, OwnCode
 from local_cloud.sandbox import EnvironmentConflictError, LogFile, Place, Sandbox, inside
 from local_cloud.workers import Workers, kill
@@ -104,7 +105,8 @@ class Invocation:
 
     def start(self) -> None:
         """Begin to run the handler."""
-        self._log.write(f"START RequestId: {self._id} Version: {self._function.version}\n")
+        at = timestamp(self._functions.clock.now())
+        self._log.write(f"START RequestId: {self._id} Version: {self._function.version} At: {at}\n")
         self._thread = self._functions.workers.start(self._run)
 
     def wait(self) -> tuple[str, bool]:

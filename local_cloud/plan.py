@@ -1,12 +1,20 @@
-"""What a run needs before anything is started: the compiled spec, its parameters and its datasets."""
+"""What a run needs before anything is started: the compiled spec, its parameters and its datasets.
+
+A plan is kept in the run's folder before the cloud opens, so that a run that was killed goes on as it was
+planned, whatever has become of the spec since.
+"""
 
 from __future__ import annotations
 
+import json
+import os
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from local_cloud.context import ORCHESTRATOR_ACCOUNT
 from local_cloud.datasets import Dataset, plan_datasets
 from local_cloud.platform import UseCase, local_usecase
 from pipelines.assets import exists_beside, read_spec
@@ -15,9 +23,11 @@ from pipelines.parameters import ParameterError, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from pipelines.spec import Pipeline, Step
+
+
+PLAN_FILE, SPEC_FILE = "plan.json", "pipeline.yaml"
 
 
 class UnavailableError(Exception):
@@ -37,6 +47,16 @@ class Plan:
     folder: Path
     state_dir: Path
     started: datetime
+    time_scale: float = 1.0
+    """How many times as fast time passes while nothing works."""
+
+    @property
+    def arn(self) -> str:
+        """Name the execution that the plan becomes."""
+        machine = self.compiled.pipeline.name
+        return (
+            f"arn:aws:states:{self.usecase.region}:{ORCHESTRATOR_ACCOUNT}:execution:{machine}:{self.run_id}"
+        )
 
     @property
     def kinds(self) -> dict[str, str]:
@@ -70,7 +90,14 @@ class Plan:
         return f"{self.spec}:{step.id.span.line}" if step else str(self.spec)
 
 
-def plan_run(spec: Path, *, params: Mapping[str, str], state_dir: Path, region: str = "us-east-1") -> Plan:
+def plan_run(
+    spec: Path,
+    *,
+    params: Mapping[str, str],
+    state_dir: Path,
+    region: str = "us-east-1",
+    time_scale: float = 1.0,
+) -> Plan:
     """Compile `spec` and settle its parameters; a parameter may name a local folder, which becomes a dataset.
 
     Raises SpecError for the spec, ParameterError for `params`, UnavailableError for steps that cannot run
@@ -94,6 +121,51 @@ def plan_run(spec: Path, *, params: Mapping[str, str], state_dir: Path, region: 
         folder=state_dir / "runs" / run_id,
         state_dir=state_dir,
         started=started,
+        time_scale=time_scale,
+    )
+
+
+def write_plan(plan: Plan) -> None:
+    """Keep the plan in the run's folder, which it makes: the spec as it stands, then plan.json as a whole."""
+    plan.folder.mkdir(parents=True)
+    (plan.folder / SPEC_FILE).write_bytes(plan.spec.read_bytes())
+    document = {
+        "run_id": plan.run_id,
+        "pipeline": plan.compiled.pipeline.name,
+        "spec": str(plan.spec),
+        "region": plan.usecase.region,
+        "params": dict(plan.params),
+        "datasets": [{"path": str(each.path), "prefix": each.prefix} for each in plan.datasets],
+        "started": plan.started.isoformat(),
+        "time_scale": plan.time_scale,
+        "approvals": list(plan.approvals),
+    }
+    part = plan.folder / f"{PLAN_FILE}.part"
+    part.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    os.replace(part, plan.folder / PLAN_FILE)  # noqa: PTH105 - the atomic rename is the point
+
+
+def read_plan(folder: Path) -> Plan:
+    """Return the plan that `write_plan` kept in a run's folder."""
+    document = json.loads((folder / PLAN_FILE).read_text(encoding="utf-8"))
+    spec = Path(document["spec"])
+    text = read_spec(folder / SPEC_FILE)
+    compiled = compile_text(text, path=spec.as_posix(), exists=lambda _name: True)
+    usecase = local_usecase(compiled.pipeline.usecase, region=document["region"])
+    return Plan(
+        run_id=document["run_id"],
+        spec=spec,
+        compiled=compiled,
+        usecase=usecase,
+        datasets=tuple(
+            Dataset(path=Path(each["path"]), bucket=usecase.data_bucket, prefix=each["prefix"])
+            for each in document["datasets"]
+        ),
+        params=document["params"],
+        folder=folder,
+        state_dir=folder.parents[1],
+        started=datetime.fromisoformat(document["started"]),
+        time_scale=document["time_scale"],
     )
 
 

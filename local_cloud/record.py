@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pipelines import results
@@ -47,6 +47,10 @@ class Record:
     devices: Mapping[str, Any]
     failure: Failure | None = None
     trial: Trial | None = None
+    waits: Mapping[str, str] = field(default_factory=dict)
+    """What each running step waits for, in words."""
+    logs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The files that hold the logs of each step's jobs."""
 
     def document(self) -> dict[str, Any]:
         """Return the object that `edgepipe run --output json` prints."""
@@ -54,6 +58,8 @@ class Record:
             "run_id": self.run_id,
             "pipeline": self.pipeline,
             "status": self.status,
+            "started": self.started.isoformat(),
+            "updated": self.now.isoformat(),
             "seconds": round((self.now - self.started).total_seconds(), 3),
             "steps": {step.id: self._step(step) for step in self.steps},
             "artifacts_dir": str(self.folder / "artifacts"),
@@ -64,10 +70,15 @@ class Record:
 
     def _step(self, step: Step) -> dict[str, Any]:
         return {
+            "kind": step.kind,
             "status": step.status,
+            "started": step.started.isoformat() if step.started else None,
+            "ended": step.ended.isoformat() if step.ended else None,
             "seconds": round(step.seconds(self.now), 3),
             "attempts": step.attempts,
             "cached": False,
+            "waits_for": self.waits.get(step.id) if step.status == "RUNNING" else None,
+            "logs": list(self.logs.get(step.id, ())),
             "outputs": step.outputs,
         }
 

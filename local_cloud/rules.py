@@ -63,7 +63,12 @@ def _sweep(context: Context, stopping: threading.Event, silence: float) -> None:
         context.clock.allow(silence)
         context.clock.wait(stopping, SWEEP_SECONDS)
         if not stopping.wait(LEAST_SWEEP_SECONDS):
-            _invoke(context, "sweeper", {})
+            sweep(context)
+
+
+def sweep(context: Context) -> None:
+    """Wake the sweeper once."""
+    _invoke(context, "sweeper", {})
 
 
 def _invoke(context: Context, name: str, payload: Event) -> None:

@@ -1,23 +1,35 @@
-"""The verbs of runs on this machine."""
+"""The verbs that begin, resume, stop and answer runs on this machine."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import sys
+import time
 from typing import TYPE_CHECKING
 
-from verbs.verb import EnvironmentLacksError, UsageError, add_verb, assignment, readable
+from verbs import local
+from verbs.verb import OK, EnvironmentLacksError, UsageError, add_verb, assignment, readable, say
 
 if TYPE_CHECKING:
     import argparse
 
+    from local_cloud.run import Options
+    from local_cloud.runs import Run
     from verbs.verb import Verbs
 
-_OURS = ("cli", "verbs", "pipelines", "local_cloud", "tasks", "containers", "edge_components")
+_STOP_SECONDS = 60.0
+_LOOK_SECONDS = 0.1
 
 
 def add(verbs: Verbs) -> None:
     """Add the verbs to the command line."""
     _add_run(verbs)
+    _add_resume(verbs)
+    parser = add_verb(verbs, "stop", _stop, "end a run, its jobs and its devices' work", spec=False)
+    local.add_run(parser)
+    local.add_state_dir(parser)
+    local.add_output(parser)
+    for name, words in (("approve", "say yes to a step that asks"), ("reject", "say no to a step that asks")):
+        _add_answer(verbs, name, words)
 
 
 def _add_run(verbs: Verbs) -> None:
@@ -31,16 +43,39 @@ def _add_run(verbs: Verbs) -> None:
         default=[],
         help="a parameter's value; for a dataset, a folder on this machine will do",
     )
-    words = "where runs, logs and devices are kept (default: .edgepipe)"
-    parser.add_argument("--state-dir", metavar="DIR", type=Path, default=Path(".edgepipe"), help=words)
-    parser.add_argument(
-        "--output", choices=("text", "json"), default="text", help="json prints the run's record to stdout"
+    _add_driving(parser)
+
+
+def _add_resume(verbs: Verbs) -> None:
+    words = "go on with a run whose process ended, or with one that failed"
+    parser = add_verb(verbs, "resume", _resume, words, spec=False)
+    parser.description = (
+        "Go on with a run whose process was killed, or begin a failed run again at the step that failed. "
+        "Steps that have ended are not run again."
     )
+    local.add_run(parser)
+    _add_driving(parser)
+
+
+def _add_driving(parser: argparse.ArgumentParser) -> None:
+    local.add_state_dir(parser)
+    words = "json prints the run's record to stdout"
+    parser.add_argument("--output", choices=("text", "json"), default="text", help=words)
     for verb in ("approve", "reject"):
-        parser.add_argument(
-            f"--{verb}", metavar="STEP", action="append", default=[], help=f"{verb} a step that would ask"
-        )
+        words = f"{verb} a step that would ask"
+        parser.add_argument(f"--{verb}", metavar="STEP", action="append", default=[], help=words)
+    local.add_time_scale(parser)
     parser.add_argument("--serve", action="store_true", help="keep the device answering until Ctrl-C")
+
+
+def _add_answer(verbs: Verbs, name: str, words: str) -> None:
+    parser = add_verb(verbs, name, _answer, words, spec=False)
+    local.add_run(parser)
+    parser.add_argument("step", metavar="STEP", help="the step that asks, or will ask")
+    parser.add_argument("--comment", default="", help="kept with the answer")
+    parser.set_defaults(approved=name == "approve")
+    local.add_state_dir(parser)
+    local.add_output(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -48,26 +83,109 @@ def _run(args: argparse.Namespace) -> int:
     if len(params) < len(args.params):
         message = "a parameter is given twice"
         raise UsageError(message)
+    answers = _answers(args)
+    readable(args.spec)
+    with local.environment("run"):
+        from local_cloud.run import UnavailableError, run_spec
+
+        options = _options(args, answers)
+        try:
+            return run_spec(args.spec, params=params, state_dir=args.state_dir, options=options)
+        except UnavailableError as error:
+            raise EnvironmentLacksError(str(error)) from error
+
+
+def _resume(args: argparse.Namespace) -> int:
+    answers = _answers(args)
+    run = local.choose(args)
+    if run.status == "SUCCEEDED":
+        message = f"{run.run_id} has succeeded; there is nothing to resume. Its record: {run.folder}/run.json"
+        raise UsageError(message)
+    with local.environment("resume"):
+        from local_cloud.run import resume_run
+
+        return resume_run(args.state_dir, run.run_id, _options(args, answers))
+
+
+def _options(args: argparse.Namespace, answers: dict[str, bool]) -> Options:
+    from local_cloud.run import Options
+
+    return Options(output=args.output, serve=args.serve, answers=answers, time_scale=args.time_scale)
+
+
+def _answers(args: argparse.Namespace) -> dict[str, bool]:
     if both := set(args.approve) & set(args.reject):
         message = f"--approve and --reject both name {', '.join(sorted(both))}"
         raise UsageError(message)
-    answers = {**dict.fromkeys(args.approve, True), **dict.fromkeys(args.reject, False)}
-    readable(args.spec)
-    try:
-        from local_cloud.run import UnavailableError, run_spec
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] in _OURS:
-            raise
-        message = f"'run' needs {error.name}, which is not installed: pip install 'edgepipe[local,edge]'"
-        raise EnvironmentLacksError(message) from error
-    try:
-        return run_spec(
-            args.spec,
-            params=params,
-            state_dir=args.state_dir,
-            output=args.output,
-            serve=args.serve,
-            answers=answers,
-        )
-    except UnavailableError as error:
-        raise EnvironmentLacksError(str(error)) from error
+    return {**dict.fromkeys(args.approve, True), **dict.fromkeys(args.reject, False)}
+
+
+def _stop(args: argparse.Namespace) -> int:
+    run = local.choose(args)
+    _require_open(run)
+    if run.status == "RUNNING":
+        run = _ask_to_stop(args, run)
+    else:
+        with local.environment("stop"):
+            from local_cloud.run import stop_run
+            from local_cloud.runs import find_run
+
+            stop_run(args.state_dir, run.run_id)
+            run = find_run(args.state_dir, run.run_id) or run
+    say(f"{run.run_id}: {run.status}")
+    if args.output == "json":
+        sys.stdout.write(local.dump(run.row()))
+    return OK
+
+
+def _ask_to_stop(args: argparse.Namespace, run: Run) -> Run:
+    from local_cloud.requests import leave_stop
+    from local_cloud.runs import find_run
+
+    leave_stop(args.state_dir, run.run_id)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while run.status == "RUNNING" and time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
+        run = find_run(args.state_dir, run.run_id) or run
+    return run
+
+
+def _answer(args: argparse.Namespace) -> int:
+    from local_cloud.approvals import Decision, user_name
+    from local_cloud.requests import leave_answer
+
+    run = local.choose(args)
+    _require_open(run)
+    _require_asking(run, args.step)
+    decision = Decision(approved=args.approved, comment=args.comment, by=user_name())
+    leave_answer(args.state_dir, run.run_id, args.step, decision)
+    word = "approved" if args.approved else "rejected"
+    how = f"`edgepipe resume {run.run_id}` takes it up" if run.status != "RUNNING" else "the run takes it up"
+    say(f"{run.run_id}: step '{args.step}' {word}; {how}")
+    if args.output == "json":
+        said = {"run_id": run.run_id, "step": args.step, "approved": args.approved, "comment": args.comment}
+        sys.stdout.write(local.dump(said))
+    return OK
+
+
+def _require_open(run: Run) -> None:
+    from local_cloud.runs import FINAL
+
+    if run.status in FINAL:
+        message = f"{run.run_id} has ended already: {run.status}"
+        raise UsageError(message)
+
+
+def _require_asking(run: Run, step: str) -> None:
+    import difflib
+
+    if step not in run.approvals:
+        near = difflib.get_close_matches(step, run.approvals, n=1)
+        there = f"those that ask: {', '.join(run.approvals)}" if run.approvals else "no step of it asks"
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        message = f"{run.run_id} has no approve step '{step}'; {there}.{hint}"
+        raise UsageError(message)
+    status = run.document.get("steps", {}).get(step, {}).get("status", "PENDING")
+    if status not in {"PENDING", "RUNNING"}:
+        message = f"step '{step}' of {run.run_id} has been answered: {status}"
+        raise UsageError(message)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.functional.test_run import RUN_SECONDS, Result, arguments, processes_below, run
+from tests.functional.test_run import EDGEPIPE, RUN_SECONDS, Result, arguments, processes_below, run
 
 PIPELINES = Path(__file__).parent / "pipelines"
 ROLLOUT = PIPELINES / "rollout" / "pipeline.yaml"
@@ -91,10 +91,12 @@ def test_without_a_terminal_a_run_says_how_to_answer_and_waits(tmp_path: Path) -
         text=True,
     )
     assert child.stderr is not None
-    line = next(line for line in child.stderr if "To answer: echo approve > " in line)
+    line = next(line for line in child.stderr if "To answer: edgepipe approve " in line)
     assert line.startswith("approve: Ship to the line?")
-    path = Path(line.partition("echo approve > ")[2].partition(" (or reject)")[0])
-    path.write_text("reject not on a Friday\n")
+    command = line.partition("To answer: edgepipe approve ")[2].partition(" (or reject)")[0]
+    subprocess.run(
+        [str(EDGEPIPE), "reject", *command.split(), "--comment", "not on a Friday"], check=True, timeout=60
+    )
     out, _ = child.communicate(timeout=RUN_SECONDS)
     assert child.returncode == 1
     assert "rejected step 'approve': not on a Friday" in json.loads(out)["failure"]["message"]

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 
-from local_cloud.approvals import Approvals, Decision, check_answers, read_decision
+from local_cloud.approvals import Approvals, Decision, check_answers, read_decision, user_name
 from local_cloud.progress import Terminal
+from local_cloud.requests import Requests, leave_answer
+from local_cloud.store import Store
 from pipelines.parameters import ParameterError
 from tasks import approval
 from tasks.approval import Approval
@@ -51,7 +53,11 @@ def start(
 ) -> Run:
     screen = io.StringIO()
     terminal = Terminal(screen, live=False)
-    run = Run(Approvals(answers=answers or {}, folder=tmp_path, terminal=terminal, stdin=stdin), screen)
+    requests = Requests(Store(tmp_path), "run-1")
+    approvals = Approvals(
+        how="edgepipe approve run-1", answers=answers or {}, requests=requests, terminal=terminal, stdin=stdin
+    )
+    run = Run(approvals, screen)
 
     def answer(_arn: str, step: str, *, approved: bool, by: str, comment: str) -> bool:
         assert (step, bool(by)) == ("approve", True)
@@ -69,10 +75,10 @@ def start(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("y\n", Decision(approved=True, comment="")),
-        ("approve looks good\n", Decision(approved=True, comment="looks good")),
-        ("Reject  too dark", Decision(approved=False, comment="too dark")),
-        ("no", Decision(approved=False, comment="")),
+        ("y\n", Decision(approved=True, comment="", by=user_name())),
+        ("approve looks good\n", Decision(approved=True, comment="looks good", by=user_name())),
+        ("Reject  too dark", Decision(approved=False, comment="too dark", by=user_name())),
+        ("no", Decision(approved=False, comment="", by=user_name())),
         ("", None),
         ("yesterday", None),
     ],
@@ -93,14 +99,15 @@ def test_without_a_terminal_one_line_says_how_to_answer(
 ) -> None:
     run = start(tmp_path, monkeypatch)
     run.look(3)
-    path = tmp_path / "approve"
     assert run.screen.getvalue().splitlines() == [
-        f"approve: Ship to line 3? To answer: echo approve > {path} (or reject)"
+        "approve: Ship to line 3? To answer: edgepipe approve run-1 approve (or reject)"
     ]
-    path.write_text("")
+    leave_answer(tmp_path, "run-2", "approve", Decision(approved=True, comment="", by="ann"))
     run.look()
     assert run.told == []
-    path.write_text("approve checked on the line\n")
+    leave_answer(
+        tmp_path, "run-1", "approve", Decision(approved=True, comment="checked on the line", by="ann")
+    )
     run.look()
     assert run.told == [(True, "checked on the line")]
 
@@ -136,7 +143,7 @@ def test_a_closed_input_says_neither_yes_nor_no(
     run = start(tmp_path, monkeypatch, stdin=stream)
     run.look(2)
     assert run.told == []
-    assert "To answer: echo approve" in run.screen.getvalue()
+    assert "To answer: edgepipe approve" in run.screen.getvalue()
 
 
 def test_a_message_cannot_steer_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

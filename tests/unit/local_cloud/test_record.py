@@ -57,6 +57,11 @@ def _record(folder: Path) -> Record:
 def test_the_object_has_the_keys_that_scripts_rely_on(tmp_path: Path) -> None:
     document = _record(tmp_path).document()
     assert document["steps"]["train"] == {
+        "kind": "train",
+        "started": START.isoformat(),
+        "ended": (START + timedelta(seconds=2)).isoformat(),
+        "waits_for": None,
+        "logs": [],
         "status": "SUCCEEDED",
         "seconds": 2.0,
         "attempts": 1,

@@ -1,0 +1,147 @@
+"""The runs that a state folder knows, read from its files: nothing is started and no lock is taken."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from local_cloud.lock import FILE_NAME as LOCK_FILE
+from local_cloud.lock import is_held
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+FINAL = frozenset({"SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"})
+INTERRUPTED = "INTERRUPTED"
+STATUSES = ("RUNNING", INTERRUPTED, *sorted(FINAL))
+LAST = "last"
+
+
+class UnknownRunError(Exception):
+    """No run, or more than one, is meant by a name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run as its folder shows it; `document` is its record, empty before its first step."""
+
+    run_id: str
+    pipeline: str
+    spec: str
+    started: datetime
+    updated: datetime
+    status: str
+    """As the record has it; RUNNING if a process drives it, INTERRUPTED if none does."""
+    approvals: tuple[str, ...]
+    document: Mapping[str, Any]
+    folder: Path
+
+    @property
+    def seconds(self) -> float:
+        """Return how long it has run, in seconds."""
+        end = datetime.now(UTC) if self.status == "RUNNING" else self.updated
+        return max(0.0, (max(end, self.updated) - self.started).total_seconds())
+
+    def row(self) -> dict[str, Any]:
+        """Return the run as a row of a list."""
+        return {
+            "run_id": self.run_id,
+            "pipeline": self.pipeline,
+            "status": self.status,
+            "started": self.started.isoformat(),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def list_runs(state_dir: Path) -> list[Run]:
+    """Return the folder's runs, the newest first."""
+    driver = _driver(state_dir)
+    folders = (state_dir / "runs").glob("*/plan.json")
+    runs = [_read(path.parent, driver) for path in folders]
+    return sorted(runs, key=lambda run: (run.started, run.run_id), reverse=True)
+
+
+def find_run(state_dir: Path, run_id: str) -> Run | None:
+    """Return one run by its whole id, or None."""
+    folder = state_dir / "runs" / run_id
+    return _read(folder, _driver(state_dir)) if (folder / "plan.json").is_file() else None
+
+
+def choose_run(state_dir: Path, name: str) -> Run:
+    """Return the run with this id, the only one whose id begins so, or the newest for `last`.
+
+    Raises UnknownRunError, which says what there is.
+    """
+    runs = list_runs(state_dir)
+    if not runs:
+        message = f"there is no run in {state_dir}; `edgepipe run SPEC` starts one"
+        raise UnknownRunError(message)
+    if name == LAST:
+        return runs[0]
+    exact = [run for run in runs if run.run_id == name]
+    found = exact or [run for run in runs if run.run_id.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    raise UnknownRunError(_explain(name, state_dir, found, runs))
+
+
+def _explain(name: str, state_dir: Path, found: Sequence[Run], runs: Sequence[Run]) -> str:
+    if found:
+        listed = ", ".join(run.run_id for run in found[:5])
+        return f"'{name}' begins the names of {len(found)} runs: {listed}; give more of the one you mean"
+    near = difflib.get_close_matches(name, [run.run_id for run in runs], n=1, cutoff=0.5)
+    hint = f"Did you mean '{near[0]}'?" if near else "`edgepipe runs` lists them."
+    return f"there is no run '{name}' in {state_dir}. {hint}"
+
+
+def _driver(state_dir: Path) -> str | None:
+    """Return the id of the process that drives the folder, or None."""
+    if not is_held(state_dir):
+        return None
+    try:
+        return str(json.loads((state_dir / LOCK_FILE).read_text(encoding="utf-8"))["pid"])
+    except (OSError, ValueError, KeyError, TypeError):  # it comes or goes in this moment
+        return None
+
+
+def _read(folder: Path, driver: str | None) -> Run:
+    plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+    document = _read_record(folder)
+    started = datetime.fromisoformat(plan["started"])
+    return Run(
+        run_id=plan["run_id"],
+        pipeline=plan["pipeline"],
+        spec=plan["spec"],
+        started=started,
+        updated=datetime.fromisoformat(document["updated"]) if document else started,
+        status=_status(folder, document, driver),
+        approvals=tuple(plan["approvals"]),
+        document=document,
+        folder=folder,
+    )
+
+
+def _read_record(folder: Path) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return document
+
+
+def _status(folder: Path, document: Mapping[str, Any], driver: str | None) -> str:
+    status = str(document.get("status", "RUNNING"))
+    if status in FINAL:
+        return status
+    return "RUNNING" if _drives(folder, driver) else INTERRUPTED
+
+
+def _drives(folder: Path, driver: str | None) -> bool:
+    try:
+        return driver is not None and (folder / "driver").read_text(encoding="utf-8") == driver
+    except FileNotFoundError:
+        return False
