@@ -41,8 +41,8 @@ def test_two_waves_bake_one_after_the_other(tmp_path: Path) -> None:
         "first": "SUCCEEDED",
         "line-device-1": "SUCCEEDED",
     }
-    # Each wave baked for two seconds.
-    assert steps["deploy"]["seconds"] >= 4
+    # Each wave baked for four seconds.
+    assert steps["deploy"]["seconds"] >= 8
     assert components(result) == {"first": INSTALLED, "line-device-1": INSTALLED}
     reports = Path(result.record()["artifacts_dir"]) / "deploy"
     assert sorted(path.name for path in reports.iterdir()) == ["canary", "line"]
