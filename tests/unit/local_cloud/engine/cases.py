@@ -93,11 +93,12 @@ VALUES = [
 
 FUNCTIONS = [
     Case("$partition", output("{% $partition([1..5], 2) %}"), {}, [[1, 2], [3, 4], [5]]),
-    Case("$partition of nothing", output("{% $partition([], 2) %}"), {}, []),
+    Case("$partition of nothing", output("{% $partition([], 2) %}"), {}, Fails(QUERY, "undefined")),
     Case("$partition by 0", output("{% $partition([1], 0) %}"), {}, Fails(QUERY, "above 0")),
     Case("$range up", output("{% $range(1, 9, 2) %}"), {}, [1, 3, 5, 7, 9]),
     Case("$range down", output("{% $range(3, 0, -1) %}"), {}, [3, 2, 1, 0]),
-    Case("$range of one", output("{% $range(1, 1, 1) %}"), {}, [1]),
+    Case("$range of one", output("{% $range(1, 1, 1) %}"), {}, 1),
+    Case("$range of nothing", output("{% $exists($range(2, 1, 1)) %}"), {}, False),
     Case("$range without end", output("{% $range(0, 9, 0) %}"), {}, Fails(QUERY, "other than 0")),
     Case("$range is bounded", output("{% $count($range(1, 10000000, 1)) %}"), {}, Fails(QUERY, "at most")),
     Case("$hash", output("{% $hash('abc', 'MD5') %}"), {}, "900150983cd24fb0d6963f7d28e17f72"),
