@@ -1,9 +1,11 @@
-"""Moto's Step Functions backend with executions that run; machines, versions and aliases stay moto's."""
+"""Moto's Step Functions backend, whose executions run, and whose state outlives the process."""
 
 from __future__ import annotations
 
+import random
 import threading
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from moto.core.exceptions import AWSError
@@ -13,20 +15,18 @@ from moto.stepfunctions.exceptions import (
     InvalidExecutionInput,
     InvalidToken,
 )
-from moto.stepfunctions.models import StateMachine, StepFunctionBackend
+from moto.stepfunctions.models import StateMachine, StateMachineAlias, StepFunctionBackend
 
-from local_cloud.engine import reader
+from local_cloud.engine import machines, reader
 from local_cloud.engine.errors import Failure, InvalidDefinitionError
 from local_cloud.engine.execution import Execution
 from local_cloud.engine.payload import MAX_DATA, decode, too_large
 from local_cloud.engine.replies import Outcome, is_token
-from local_cloud.engine.visit import Facts
+from local_cloud.engine.runs import Record, Runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from local_cloud.engine.definition import Machine
-    from local_cloud.engine.expression import Json
     from local_cloud.engine.handle import Engine
     from local_cloud.engine.world import Call
 
@@ -38,8 +38,12 @@ class EngineBackend(StepFunctionBackend):
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
-        self._lock = threading.Lock()
-        self._executions: dict[str, Execution] = {}
+        self._lock, self._starting = threading.Lock(), threading.Lock()
+        self._running: dict[str, Execution] = {}
+
+    @property
+    def _runs(self) -> Runs:
+        return self.engine.runs
 
     def create_state_machine(
         self,
@@ -58,6 +62,7 @@ class EngineBackend(StepFunctionBackend):
         if (machine.definition, machine.roleArn) != (definition, roleArn):
             message = f"State Machine Already Exists: '{machine.arn}'"
             raise AWSError(message, "StateMachineAlreadyExists")
+        self._keep(machine)
         return machine
 
     def update_state_machine(
@@ -70,40 +75,81 @@ class EngineBackend(StepFunctionBackend):
         """Change a machine; executions that run keep the definition they started with."""
         if definition is not None:
             _check(definition)
-        return super().update_state_machine(arn, definition, *rest, **named)
+        machine = super().update_state_machine(arn, definition, *rest, **named)
+        self._keep(machine)
+        return machine
+
+    def create_state_machine_alias(
+        self, name: str, routing_configuration: list[dict[str, Any]], description: str | None
+    ) -> StateMachineAlias:
+        """Name one or two versions of a machine."""
+        alias = super().create_state_machine_alias(name, routing_configuration, description)
+        self._keep(self.describe_state_machine(alias.statemachine_arn))
+        return alias
+
+    def update_state_machine_alias(
+        self, arn: str, description: str | None, routing_configuration: list[dict[str, Any]] | None
+    ) -> StateMachineAlias:
+        """Point an alias at other versions."""
+        alias = super().update_state_machine_alias(arn, description, routing_configuration)
+        self._keep(self.describe_state_machine(alias.statemachine_arn))
+        return alias
+
+    def delete_state_machine_alias(self, arn: str) -> None:
+        """Forget an alias; its versions stay."""
+        super().delete_state_machine_alias(arn)
+        self._keep(self.describe_state_machine(arn.rpartition(":")[0]))
+
+    def tag_resource(self, arn: str, tags: dict[str, str]) -> None:
+        """Set tags of a machine."""
+        super().tag_resource(arn, tags)
+        self._keep(self.describe_state_machine(arn))
+
+    def untag_resource(self, arn: str, tag_keys: list[str]) -> None:
+        """Take tags off a machine."""
+        super().untag_resource(arn, tag_keys)
+        self._keep(self.describe_state_machine(arn))
 
     def delete_state_machine(self, arn: str) -> None:
         """Delete a machine and stop its executions."""
-        for execution in self.executions_of(arn):
+        for execution in self.executions_of(arn, status="RUNNING"):
             execution.stop()
         super().delete_state_machine(arn)
+        self._runs.drop_machine(arn)
+
+    def restore(self) -> None:
+        """Bring back the machines and the running executions of earlier processes; nothing is driven yet."""
+        for body in self._runs.machines():
+            if self._owns(body["arn"]):
+                self.state_machines.append(machines.restore(body, self))
+        for record in self._runs.all(status="RUNNING"):
+            if self._owns(record.arn):
+                self._adopt(record).open_tokens()
 
     def start_execution(  # type: ignore[override] # ours run, moto's do not
         self, state_machine_arn: str, name: str | None, execution_input: str
     ) -> Execution:
         """Start an execution; the same name and input while it runs gives the one that runs."""
-        if name:
-            self._validate_name(name)
-        machine, source = self._find_machine(state_machine_arn)
-        name = name or str(uuid.uuid4())
-        facts = Facts(
-            id=f"{machine.arn.replace(':stateMachine:', ':execution:')}:{name}",
-            name=name,
-            input=_read_input(execution_input),
-            role_arn=source.roleArn,
-            started=self.engine.clock.now(),
-            machine_id=machine.arn,
-            machine_name=machine.name,
-        )
-        return self._start(facts, execution_input, source.definition)
+        record = self._plan(state_machine_arn, name, execution_input)
+        before = self._begin(record)
+        if before is None:
+            return self.describe_execution(record.arn)
+        if before.ending.status == "RUNNING" and before.input_text == execution_input:
+            return before
+        msg = f"Execution Already Exists: '{record.arn}'"
+        raise ExecutionAlreadyExists(msg)
 
-    def start_child(self, call: Call, machine_arn: str, name: str | None, text: str) -> Execution:
-        """Start the execution that a call of another execution asks for, or find it when that is resumed."""
-
-        def start() -> Json:
-            return self.start_execution(machine_arn, name or call.name, text).arn
-
-        return self.describe_execution(call.once("child", start))
+    def start_child(
+        self, call: Call, machine_arn: str, name: str | None, text: str, *, waits: bool
+    ) -> Execution:
+        """Start the execution that a call of another one asks for, or find it when that call is resumed."""
+        planned = self._plan(machine_arn, name or call.name, text)
+        record = replace(planned, origin=call.name, parent=call.execution if waits else None)
+        before = self._begin(record)
+        if before is not None and before.record.origin != call.name:
+            msg = f"Execution Already Exists: '{record.arn}'"
+            raise ExecutionAlreadyExists(msg)
+        return before or self.describe_execution(record.arn)
 
     def stop_execution(  # type: ignore[override] # as above; moto drops error and cause
         self, execution_arn: str, error: str | None = None, cause: str | None = None
@@ -116,8 +162,7 @@ class EngineBackend(StepFunctionBackend):
     def describe_execution(self, execution_arn: str) -> Execution:  # type: ignore[override] # as above
         """Return an execution."""
         self._validate_execution_arn(execution_arn)
-        with self._lock:
-            execution = self._executions.get(execution_arn)
+        execution = self._find(execution_arn)
         if execution is None:
             msg = f"Execution Does Not Exist: '{execution_arn}'"
             raise ExecutionDoesNotExist(msg)
@@ -125,11 +170,13 @@ class EngineBackend(StepFunctionBackend):
 
     def executions_of(self, machine_arn: str | None = None, status: str | None = None) -> list[Execution]:
         """Return a machine's executions (None: all), newest first."""
+        records = self._runs.all(machine=machine_arn, status=status)
+        return [self._view(record) for record in records if self._owns(record.arn)]
+
+    def running(self) -> list[Execution]:
+        """Return the executions that have not ended."""
         with self._lock:
-            executions = list(self._executions.values())
-        found = [one for one in executions if machine_arn in (None, one.facts.machine_id)]
-        chosen = [one for one in found if status in (None, one.ending.status)]
-        return sorted(chosen, key=lambda one: one.facts.started, reverse=True)
+            return list(self._running.values())
 
     def send_task_success(self, task_token: str, outcome: str) -> None:
         """Give a waiting task its result."""
@@ -158,62 +205,104 @@ class EngineBackend(StepFunctionBackend):
         if not self.engine.tokens.answer(token, outcome):
             raise _gone()
 
-    def _start(self, facts: Facts, input_text: str, definition: str) -> Execution:
-        with self._lock:
-            before = self._executions.get(facts.id)
-            if before is None:
-                execution = self._make(facts, input_text, definition)
-                self._executions[facts.id] = execution
-        if before is not None:
-            if before.ending.status == "RUNNING" and before.input_text == input_text:
-                return before
-            msg = f"Execution Already Exists: '{facts.id}'"
-            raise ExecutionAlreadyExists(msg)
-        execution.start()
-        return execution
-
-    def _make(self, facts: Facts, input_text: str, definition: str) -> Execution:
-        return Execution(
-            facts=facts,
-            input_text=input_text,
-            definition=definition,
-            machine=_check(definition),
-            world=self.engine.world(self.account_id, self.region_name),
+    def _plan(self, machine_arn: str, name: str | None, text: str) -> Record:
+        if name:
+            self._validate_name(name)
+        machine, source, version, alias = self._find_machine(machine_arn)
+        _read_input(text)
+        name = name or str(uuid.uuid4())
+        return Record(
+            arn=f"{machine.arn.replace(':stateMachine:', ':execution:')}:{name}",
+            name=name,
+            input_text=text,
+            definition=source.definition,
+            role_arn=source.roleArn,
+            started=self.engine.clock.now(),
+            machine=machine.arn,
+            machine_name=machine.name,
+            version=version,
+            alias=alias,
         )
 
-    def _find_machine(self, arn: str) -> tuple[StateMachine, Any]:
-        """Return the machine of a machine's, version's or alias's ARN, and what holds its definition."""
+    def _begin(self, record: Record) -> Execution | None:
+        """Start an execution, or return the one that has its name."""
+        with self._starting:
+            before = self._find(record.arn)
+            if before is not None:
+                return before
+            execution = self._adopt(self._runs.add(record))
+        execution.start()
+        return None
+
+    def _find(self, arn: str) -> Execution | None:
+        with self._lock:
+            running = self._running.get(arn)
+        if running is not None:
+            return running
+        record = self._runs.find(arn)
+        return None if record is None else self._make(record)
+
+    def _view(self, record: Record) -> Execution:
+        with self._lock:
+            return self._running.get(record.arn) or self._make(record)
+
+    def _adopt(self, record: Record) -> Execution:
+        """Return the one object of a running execution."""
+        execution = self._make(record)
+        with self._lock:
+            self._running[record.arn] = execution
+        execution.when_ended(lambda: self._leave(record.arn))
+        return execution
+
+    def _leave(self, arn: str) -> None:
+        with self._lock:
+            self._running.pop(arn, None)
+        for child in self._runs.children(arn):
+            self.engine.execution(child.arn).stop()
+
+    def _make(self, record: Record) -> Execution:
+        world = self.engine.world(self.account_id, self.region_name)
+        return Execution(record=record, world=world, runs=self._runs)
+
+    def _owns(self, arn: str) -> bool:
+        return arn.split(":")[3:5] == [self.region_name, self.account_id]
+
+    def _keep(self, machine: StateMachine) -> None:
+        self._runs.put_machine(machine.arn, machines.record(machine))
+
+    def _find_machine(self, arn: str) -> tuple[StateMachine, Any, str | None, str | None]:
+        """Return the machine of an ARN, what holds its definition, and the version and alias it names."""
         self._validate_machine_arn(arn)
         qualifier = arn.split(":")[7] if arn.count(":") > 6 else ""
         base = arn.removesuffix(f":{qualifier}") if qualifier else arn
         machine = self.describe_state_machine(base)
         if not qualifier:
-            return machine, machine
+            return machine, machine, None, None
         alias = machine.aliases.get(qualifier)
-        return machine, self.describe_state_machine(_target(alias.routing_configuration) if alias else arn)
+        version = _choose(alias.routing_configuration) if alias else arn
+        return machine, self.describe_state_machine(version), version, alias.arn if alias else None
 
 
-def _target(routing: Sequence[Mapping[str, Any]]) -> str:
-    if len(routing) > 1:
-        message = "The local engine runs aliases that point at one version only"
-        raise AWSError(message, "ValidationException")
-    return str(routing[0]["stateMachineVersionArn"])
+def _choose(routing: Sequence[Mapping[str, Any]]) -> str:
+    """Return the version of an alias that an execution runs: by chance, as the weights say."""
+    weights = [route["weight"] for route in routing]
+    return str(random.choices(routing, weights)[0]["stateMachineVersionArn"])  # noqa: S311 - no secret
 
 
-def _check(definition: str) -> Machine:
+def _check(definition: str) -> None:
     try:
-        return reader.read(definition)
+        reader.read(definition)
     except InvalidDefinitionError as error:
         message = f"Invalid State Machine Definition: '{'; '.join(error.problems)}'"
         raise AWSError(message, "InvalidDefinition") from None
 
 
-def _read_input(text: str) -> Json:
+def _read_input(text: str) -> None:
     if too_large(text):
         msg = f"Invalid State Machine Execution Input: larger than {MAX_DATA} bytes"
         raise InvalidExecutionInput(msg)
     try:
-        return decode(text)
+        decode(text)
     except ValueError as error:
         msg = f"Invalid State Machine Execution Input: '{error}'"
         raise InvalidExecutionInput(msg) from None

@@ -53,11 +53,12 @@ class StartExecution:
         text = value if isinstance(value, str) else encode(value)
         backend = self.engine.backend(self.roles.enter(call.role), self.region)
         try:
-            return backend.start_child(call, machine, None if chosen is None else str(chosen), text)
+            name = None if chosen is None else str(chosen)
+            return backend.start_child(call, machine, name, text, waits=self.waits)
         except AWSError as error:
-            name = f"StepFunctions.{str(error.error_type).removesuffix('Exception')}Exception"
+            named = f"StepFunctions.{str(error.error_type).removesuffix('Exception')}Exception"
             cause = f"{error.message} (Service: AWSStepFunctions; Error Code: {error.error_type})"
-            raise Failure(name, cause) from None
+            raise Failure(named, cause) from None
 
 
 def _ended(child: Execution) -> Json:

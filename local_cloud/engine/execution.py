@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from functools import cached_property
+from itertools import count
+from typing import TYPE_CHECKING
 
+from local_cloud.engine import reader
 from local_cloud.engine.clock import moment
 from local_cloud.engine.errors import RUNTIME, TIMEOUT, Cancelled, Expired, Failure
 from local_cloud.engine.gate import Gate
 from local_cloud.engine.history import History, Trail
 from local_cloud.engine.interpreter import Interpreter
-from local_cloud.engine.payload import encode
+from local_cloud.engine.journal import Ledger
+from local_cloud.engine.payload import decode, encode
+from local_cloud.engine.replies import Outcome, Reply
+from local_cloud.engine.runs import Ending, Record, Runs, Status
 from local_cloud.engine.visit import Facts, Frame
 
 if TYPE_CHECKING:
@@ -22,7 +28,6 @@ if TYPE_CHECKING:
     from local_cloud.engine.expression import Json
     from local_cloud.engine.world import World
 
-Status = Literal["RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"]
 _EVENTS: dict[Status, str] = {
     "SUCCEEDED": "ExecutionSucceeded",
     "FAILED": "ExecutionFailed",
@@ -31,41 +36,60 @@ _EVENTS: dict[Status, str] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ending:
-    """How an execution stands; `stopped` is epoch seconds, `output` JSON text."""
-
-    status: Status = "RUNNING"
-    stopped: float | None = None
-    output: str | None = None
-    error: str | None = None
-    cause: str | None = None
-
-
 class Execution:
     """One run of a machine, in threads of its own; every method is safe to call from any thread."""
 
-    def __init__(
-        self, *, facts: Facts, input_text: str, definition: str, machine: Machine, world: World
-    ) -> None:
-        self.facts = facts
-        self.input_text = input_text
-        self.definition = definition
-        self.history = History(world.clock)
-        self._machine = machine
-        self._world = world
-        deadline = None if machine.timeout is None else facts.started + machine.timeout
-        self._gate = Gate(world.clock, deadline=deadline)
+    def __init__(self, *, record: Record, world: World, runs: Runs) -> None:
+        self.record = record
+        self._world, self._runs = world, runs
+        self._numbers = count()
         self._lock = threading.Lock()
-        self._ending = Ending()
+        self._ending = record.ending
+        self._started = False
+        self._listeners: list[Callable[[], None]] = []
         self.ended = threading.Event()
         """Set once the status is final."""
-        self._listeners: list[Callable[[], None]] = []
+        if self._ending.status != "RUNNING":
+            self.ended.set()
+
+    @cached_property
+    def facts(self) -> Facts:
+        """Return what the context object says about the execution."""
+        return _facts(self.record)
+
+    @cached_property
+    def history(self) -> History:
+        """Return the events; they are read when they are first asked for."""
+        return History(self._world.clock, self._ledger)
+
+    @cached_property
+    def _ledger(self) -> Ledger:
+        entries = self._runs.entries(self.record.number)
+        self._numbers = count(len(entries))
+        return Ledger(self._append, entries)
+
+    @cached_property
+    def _machine(self) -> Machine:
+        return reader.read(self.record.definition)
+
+    @cached_property
+    def _gate(self) -> Gate:
+        return Gate(self._world.clock, deadline=self._deadline())
+
+    @property
+    def input_text(self) -> str:
+        """Return the input as it was given."""
+        return self.record.input_text
+
+    @property
+    def definition(self) -> str:
+        """Return the definition that the execution runs."""
+        return self.record.definition
 
     @property
     def arn(self) -> str:
         """Name the execution."""
-        return self.facts.id
+        return self.record.arn
 
     @property
     def ending(self) -> Ending:
@@ -75,11 +99,21 @@ class Execution:
     @property
     def start_date(self) -> datetime:
         """Return when the execution started."""
-        return moment(self.facts.started)
+        return moment(self.record.started)
 
     def start(self) -> None:
-        """Begin to run."""
+        """Begin to run, or go on where an earlier process stopped; nothing if it runs or has ended."""
+        with self._lock:
+            if self._started or self._ending.status != "RUNNING":
+                return
+            self._started = True
         self._world.workers.start(self._run)
+
+    def open_tokens(self) -> None:
+        """Accept answers for the tokens of an earlier process, before the run comes to wait for them."""
+        for key, start in self._ledger.recalled.items():
+            if key.endswith("/started") and self._is_open(key.removesuffix("/started"), start):
+                self._world.tokens.open(start["token"], self._reply(key.removesuffix("/started")))
 
     def when_ended(self, tell: Callable[[], None]) -> None:
         """Call `tell` once the status is final, at once if it is."""
@@ -95,8 +129,35 @@ class Execution:
         self._finish(Ending(status="ABORTED", error=failure.error, cause=failure.cause))
 
     def suspend(self) -> None:
-        """End the execution's threads and leave its status as it is."""
+        """End the execution's threads and leave its status as it is; nothing is kept from now on."""
+        self._ledger.close(lambda entry: None if entry is None else self._append(entry))
         self._gate.close(suspend=True)
+
+    def _append(self, entry: str) -> None:
+        self._runs.append(self.record.number, next(self._numbers), entry)
+
+    def _deadline(self) -> float | None:
+        limit, redriven = self._machine.timeout, self.record.ending.redriven
+        since = self.record.started if redriven is None else redriven
+        return None if limit is None else since + limit
+
+    def _is_open(self, attempt: str, start: Json) -> bool:
+        """Tell whether an attempt would wait if the execution ran: neither it nor what it is in has ended."""
+        recalled, now = self._ledger.recalled, self.record.ending.redrives
+        inside = [attempt[:end] for end in range(len(attempt)) if attempt.startswith("/[", end)]
+        again = ["", *(f"+{number + 1}" for number in range(now))]
+        ended = [f"{place}/outcome{each}" for place in inside for each in again]
+        over = any(key in recalled and recalled[key]["redrive"] == now for key in ended)
+        live = "token" in start and start["redrive"] == now
+        return live and not over and f"{attempt}/outcome" not in recalled
+
+    def _reply(self, attempt: str) -> Reply:
+        def keep(outcome: Outcome) -> None:
+            key, record = f"{attempt}/outcome", outcome.record()
+            self._ledger.put(key, record)
+            self._ledger.recalled[key] = record
+
+        return Reply(keep, beat=self._world.clock.now())
 
     def _run(self) -> None:
         try:
@@ -119,26 +180,52 @@ class Execution:
 
     def _output(self) -> Json:
         details = {
-            "input": self.input_text,
+            "input": self.record.input_text,
             "inputDetails": {"truncated": False},
-            "roleArn": self.facts.role_arn,
+            "roleArn": self.record.role_arn,
         }
         trail = Trail(self.history)
-        trail.add("ExecutionStarted", **details)
+        trail.add("", "ExecutionStarted", **details)
         frame = Frame(facts=self.facts, gate=self._gate, trail=trail)
-        return Interpreter(world=self._world).run(self._machine, frame, self.facts.input)
+        interpreter = Interpreter(world=self._world, journal=self._ledger)
+        return interpreter.run(self._machine, frame, self.facts.input)
 
     def _finish(self, ending: Ending) -> None:
         with self._lock:
             if self._ending.status != "RUNNING":
                 return
+            before = self.record.ending
+            ending = replace(
+                ending,
+                stopped=self._world.clock.now(),
+                redrives=before.redrives,
+                redriven=before.redriven,
+            )
             self.history.close(_EVENTS[ending.status], _details(ending))
-            self._ending = replace(ending, stopped=self._world.clock.now())
+            self._ledger.close(lambda entry: self._keep(ending, entry))
+            self._ending = ending
             listeners, self._listeners = self._listeners, []
         self.ended.set()
         self._gate.close()
         for tell in listeners:
             tell()
+
+    def _keep(self, ending: Ending, entry: str | None) -> None:
+        self._runs.settle(self.record.number, ending, next(self._numbers), entry)
+
+
+def _facts(record: Record) -> Facts:
+    return Facts(
+        id=record.arn,
+        name=record.name,
+        input=decode(record.input_text),
+        role_arn=record.role_arn,
+        started=record.started,
+        machine_id=record.machine,
+        machine_name=record.machine_name,
+        redrives=record.ending.redrives,
+        redriven=record.ending.redriven,
+    )
 
 
 def _details(ending: Ending) -> dict[str, Json]:

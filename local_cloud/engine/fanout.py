@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from local_cloud.engine.expression import Json
     from local_cloud.engine.gate import Gate
-    from local_cloud.engine.visit import Frame
+    from local_cloud.engine.visit import Frame, Visit
     from local_cloud.workers import Workers
 
 
@@ -30,23 +30,24 @@ class Branch:
 
 
 def run_branches(
-    workers: Workers, frame: Frame, branches: Sequence[Branch], limit: int, kind: Literal["Map", "Parallel"]
+    workers: Workers, visit: Visit, branches: Sequence[Branch], limit: int, kind: Literal["Map", "Parallel"]
 ) -> list[Json]:
     """Return the branches' results in order, at most `limit` running at once; raises the first failure."""
+    frame = visit.frame
     gate = frame.gate.child()
     crew = Crew(frame=frame, gate=gate, branches=branches)
     try:
         crew.work(workers, limit)
     except Failure:
-        frame.trail.add(f"{kind}StateFailed")
+        visit.add(f"{kind}StateFailed")
         raise
     except (Cancelled, Expired):
-        frame.trail.add(f"{kind}StateAborted")
+        visit.add(f"{kind}StateAborted")
         raise
     finally:
         gate.close()
         frame.gate.drop(gate)
-    frame.trail.add(f"{kind}StateSucceeded")
+    visit.add(f"{kind}StateSucceeded")
     return crew.results
 
 
@@ -90,16 +91,18 @@ class Crew:
         if branch.item is None:
             return branch.run(frame)
         event = {"name": branch.name, "index": branch.item["Index"]}
-        frame.trail.add("MapIterationStarted", **event)
+        frame.trail.add(branch.place, "MapIterationStarted", **event)
+        # An iteration that failed before a redrive is taken up again, and may fail again.
+        again = f"{branch.place}+{frame.facts.redrives}" if frame.facts.redrives else branch.place
         try:
             result = branch.run(frame)
         except Failure:
-            frame.trail.add("MapIterationFailed", **event)
+            frame.trail.add(again, "MapIterationFailed", **event)
             raise
         except Cancelled:
-            frame.trail.add("MapIterationAborted", **event)
+            frame.trail.add(again, "MapIterationAborted", **event)
             raise
-        frame.trail.add("MapIterationSucceeded", **event)
+        frame.trail.add(branch.place, "MapIterationSucceeded", **event)
         return result
 
     def _fail(self, error: BaseException) -> None:

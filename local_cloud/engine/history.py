@@ -16,16 +16,17 @@ from local_cloud.engine.errors import RUNTIME, Failure
 from local_cloud.engine.payload import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from local_cloud.engine.expression import Json
+    from local_cloud.engine.journal import Ledger
 
 MAX_EVENTS = 25_000
 DEFAULT_PAGE, MAX_PAGE = 100, 1000
 _DATA = frozenset({"input", "output", "parameters", "assignedVariables"})
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Event:
     """One event; `details` hold strings, numbers and small objects."""
 
@@ -33,7 +34,13 @@ class Event:
     previous: int
     at: float
     kind: str
+    place: str
+    """Names the event and no other of its execution, the same when it is resumed; empty for its end."""
     details: Mapping[str, Json]
+
+    def record(self) -> Json:
+        """Return plain JSON for a journal; `Event(*record)` is the event again."""
+        return [self.id, self.previous, self.at, self.kind, self.place, self.details]
 
     def render(self, *, with_data: bool) -> dict[str, Json]:
         """Return the API's shape."""
@@ -50,28 +57,36 @@ class Event:
 class History:
     """The events of one execution; every method is safe to call from any thread."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, ledger: Ledger) -> None:
+        self._clock, self._ledger = clock, ledger
         self._lock = threading.Lock()
-        self._events: list[Event] = []
+        self._events = [Event(*record) for record in ledger.earlier]
+        self._known = {event.place: event.id for event in self._events if event.place}
         self._closed = False
 
-    def add(self, kind: str, previous: int, details: Mapping[str, Json]) -> int:
-        """Record an event and return its id; raises Failure when the execution has too many."""
+    @property
+    def size(self) -> int:
+        """Return how many events there are."""
+        return len(self._events)
+
+    def add(self, place: str, kind: str, previous: int, details: Mapping[str, Json]) -> int:
+        """Record an event once and return its id; raises Failure when the execution has too many."""
         with self._lock:
+            if place in self._known:
+                return self._known[place]
             if self._closed:
                 return previous
             # The last place is kept for the event that ends the execution.
             if len(self._events) >= MAX_EVENTS - 1:
                 cause = f"The execution reached the maximum number of history events ({MAX_EVENTS})."
                 raise Failure(RUNTIME, cause)
-            return self._append(kind, previous, details)
+            return self._append(place, kind, previous, details)
 
     def close(self, kind: str, details: Mapping[str, Json]) -> None:
         """Record the last event; later ones are dropped."""
         with self._lock:
             if not self._closed:
-                self._append(kind, len(self._events), details)
+                self._append("", kind, len(self._events), details)
                 self._closed = True
 
     def page(
@@ -82,16 +97,19 @@ class History:
             events = list(self._events)
         ordered = events[::-1] if newest_first else events
         end = start + (limit or DEFAULT_PAGE)
-        rendered = [event.render(with_data=with_data) for event in ordered[start:end]]
-        return rendered, end if end < len(ordered) else None
+        return render(ordered[start:end], with_data=with_data), end if end < len(ordered) else None
 
-    def _append(self, kind: str, previous: int, details: Mapping[str, Json]) -> int:
-        number = len(self._events) + 1
+    def _append(self, place: str, kind: str, previous: int, details: Mapping[str, Json]) -> int:
         known = {key: value for key, value in details.items() if value is not None}
-        self._events.append(
-            Event(id=number, previous=previous, at=self._clock.now(), kind=kind, details=known)
-        )
-        return number
+        event = Event(len(self._events) + 1, previous, self._clock.now(), kind, place, known)
+        self._events.append(event)
+        self._ledger.note(event.record())
+        return event.id
+
+
+def render(events: Sequence[Event], *, with_data: bool = True) -> list[dict[str, Json]]:
+    """Return events in the API's shape."""
+    return [event.render(with_data=with_data) for event in events]
 
 
 class Trail:
@@ -102,10 +120,10 @@ class Trail:
         self._last = last
         self._lock = threading.Lock()
 
-    def add(self, kind: str, **details: Json) -> None:
-        """Record the next event."""
+    def add(self, place: str, kind: str, **details: Json) -> None:
+        """Record the next event; `place` and `kind` together name it."""
         with self._lock:
-            self._last = self._history.add(kind, self._last, details)
+            self._last = self._history.add(f"{place}/{kind}", kind, self._last, details)
 
     def fork(self) -> Trail:
         """Return a trail that starts here."""

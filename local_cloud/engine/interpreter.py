@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Literal, assert_never
 
 from local_cloud.engine import retry, task
 from local_cloud.engine.definition import (
@@ -29,12 +29,14 @@ from local_cloud.engine.errors import NO_CHOICE, Failure
 from local_cloud.engine.fanout import Branch, run_branches
 from local_cloud.engine.history import entered
 from local_cloud.engine.payload import encode
+from local_cloud.engine.replies import Outcome
 from local_cloud.engine.visit import Frame, Step, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from local_cloud.engine.expression import Json
+    from local_cloud.engine.journal import Journal
     from local_cloud.engine.world import World
 
 MAX_INLINE_CONCURRENCY = 40
@@ -46,6 +48,7 @@ class Interpreter:
     """Runs scopes of one execution."""
 
     world: World
+    journal: Journal
 
     def run(self, machine: Machine, frame: Frame, value: Json) -> Json:
         """Return a machine's output; raises Failure, Cancelled or Expired."""
@@ -56,23 +59,32 @@ class Interpreter:
         while name is not None:
             frame.gate.check()
             visit = self._enter(scope.states[name], frame, value)
-            step = self._run_state(visit, scope.states[name])
+            step = self._live(visit, scope.states[name])
             name, value = step.next, step.output
         return value
 
     def _enter(self, state: State, frame: Frame, value: Json) -> Visit:
         path = frame.name_visit(state.name)
-        now = self.world.journal.once(f"{path}/entered", self.world.clock.now)
-        frame.trail.add(f"{type(state).__name__}StateEntered", **entered(state.name, encode(value)))
+        now = self.journal.once(f"{path}/entered", self.world.clock.now)
+        frame.trail.add(path, f"{type(state).__name__}StateEntered", **entered(state.name, encode(value)))
         return Visit(
             state=state,
             path=path,
             frame=frame,
             input=value,
             clock=self.world.clock,
-            journal=self.world.journal,
+            journal=self.journal,
             entered=now,
         )
+
+    def _live(self, visit: Visit, state: State) -> Step:
+        """Run a state until it is left, or fails for good after the last redrive."""
+        while True:
+            try:
+                return self._run_state(visit, state)
+            except Failure:
+                if not visit.revive(same_attempt=isinstance(state, Map | Parallel)):
+                    raise
 
     def _run_state(self, visit: Visit, state: State) -> Step:
         match state:
@@ -107,7 +119,8 @@ class Interpreter:
         return visit.leave(state.default, visit.input)
 
     def _wait(self, visit: Visit, state: Wait) -> Step:
-        visit.frame.gate.sleep(visit.once("until", lambda: self._wake_time(visit, state)))
+        until = visit.once("until", lambda: self._wake_time(visit, state))
+        self._sleep(visit, until)
         return visit.leave(state.exit, visit.input)
 
     def _wake_time(self, visit: Visit, state: Wait) -> float:
@@ -128,7 +141,10 @@ class Interpreter:
     def _guard(self, visit: Visit, state: Guarded, attempt: Callable[[], Json]) -> Step:
         """Attempt a state's work until it succeeds, is caught, or fails for good."""
         used = [0] * len(state.retry)
+        waits = isinstance(state, Task) and state.waits_for_token
         while True:
+            if visit.begin(token=waits, again=isinstance(state, Task)):
+                used = [0] * len(state.retry)
             try:
                 result = attempt()
                 return visit.leave(state.exit, result, {"result": result})
@@ -141,10 +157,20 @@ class Interpreter:
                 visit.begin_again()
 
     def _back_off(self, visit: Visit, state: Guarded, position: int, used: int) -> None:
-        def wake_time() -> float:
-            return self.world.clock.now() + retry.delay(state.retry[position], used, random.random)
+        redrives = visit.frame.facts.redrives
 
-        visit.frame.gate.sleep(visit.once("retry", wake_time))
+        def wake_time() -> Json:
+            wait = retry.delay(state.retry[position], used, random.random)
+            return {"until": self.world.clock.now() + wait, "redrive": redrives}
+
+        wake = visit.once("retry", wake_time)
+        if wake["redrive"] == redrives:
+            self._sleep(visit, wake["until"])
+
+    def _sleep(self, visit: Visit, until: float) -> None:
+        if until > self.world.clock.now():
+            self.journal.keep()
+        visit.frame.gate.sleep(until)
 
     def _catch(self, visit: Visit, state: Guarded, failure: Failure) -> Step:
         for position, catcher in enumerate(state.catch):
@@ -156,12 +182,12 @@ class Interpreter:
 
     def _run_parallel(self, visit: Visit, state: Parallel) -> Json:
         value = visit.render("Arguments", state.arguments, default=visit.input)
-        visit.frame.trail.add("ParallelStateStarted")
+        visit.frame.trail.add(visit.key, "ParallelStateStarted")
         branches = [
             Branch(place=f"{visit.key}/[{position}]", run=self._branch(scope, value))
             for position, scope in enumerate(state.branches)
         ]
-        return run_branches(self.world.workers, visit.frame, branches, len(branches), "Parallel")
+        return self._run_branches(visit, branches, len(branches), "Parallel")
 
     def _run_map(self, visit: Visit, state: Map) -> Json:
         items = visit.render("Items", state.items, default=visit.input)
@@ -169,9 +195,28 @@ class Interpreter:
             msg = "Items"
             raise visit.query_failure(msg, "a Map runs over an array only")
         limit = visit.number("MaxConcurrency", state.max_concurrency) or MAX_INLINE_CONCURRENCY
-        visit.frame.trail.add("MapStateStarted", length=len(items))
+        visit.frame.trail.add(visit.key, "MapStateStarted", length=len(items))
         branches = [self._iteration(visit, state, index, item) for index, item in enumerate(items)]
-        return run_branches(self.world.workers, visit.frame, branches, limit, "Map")
+        return self._run_branches(visit, branches, limit, "Map")
+
+    def _run_branches(
+        self, visit: Visit, branches: list[Branch], limit: int, kind: Literal["Map", "Parallel"]
+    ) -> Json:
+        """Return the branches' results, or those that were kept when they ended."""
+        known = self.journal.recall(visit.outcome_key)
+        if known is not None:
+            return Outcome.read(known).get()
+        try:
+            results = run_branches(self.world.workers, visit, branches, limit, kind)
+        except Failure as failure:
+            self._end(visit, Outcome(failure=failure))
+            raise
+        self._end(visit, Outcome(value=results))
+        return results
+
+    def _end(self, visit: Visit, outcome: Outcome) -> None:
+        record = {**outcome.record(), "redrive": visit.frame.facts.redrives}
+        self.journal.put(visit.outcome_key, record)
 
     def _iteration(self, visit: Visit, state: Map, index: int, item: Json) -> Branch:
         context = {"Index": index, "Value": item}

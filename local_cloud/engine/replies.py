@@ -12,7 +12,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from local_cloud.engine.errors import Failure
+from local_cloud.engine.errors import Cancelled, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,19 +60,24 @@ class Outcome:
 
 
 class Reply:
-    """One expected outcome; the first one given counts."""
+    """One expected outcome; the first one given counts, and is kept before anybody sees it."""
 
-    def __init__(self, beat: float) -> None:
+    def __init__(self, keep: Callable[[Outcome], None], beat: float) -> None:
         self.done = threading.Event()
+        self._keep = keep
         self.beat = beat
         """Epoch seconds of the last sign of life."""
         self._lock = threading.Lock()
         self._outcome: Outcome | None = None
 
     def give(self, outcome: Outcome) -> bool:
-        """Settle the reply; return False if it was settled before."""
+        """Settle the reply; return False if it was settled before or nobody waits for it any more."""
         with self._lock:
             if self._outcome is not None:
+                return False
+            try:
+                self._keep(outcome)
+            except Cancelled:
                 return False
             self._outcome = outcome
         self.done.set()
@@ -99,10 +104,10 @@ class Tokens:
         self._lock = threading.Lock()
         self._open: dict[str, Reply] = {}
 
-    def open(self, token: str, reply: Reply) -> None:
-        """Let `token` answer `reply`."""
+    def open(self, token: str, reply: Reply) -> Reply:
+        """Let `token` answer `reply`, or the reply that it answers already; return that."""
         with self._lock:
-            self._open[token] = reply
+            return self._open.setdefault(token, reply)
 
     def close(self, token: str) -> None:
         """Stop accepting answers for a token."""

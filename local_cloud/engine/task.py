@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from local_cloud.engine.errors import HEARTBEAT_TIMEOUT, RUNTIME, TIMEOUT, Cancelled, Expired, Failure
 from local_cloud.engine.gate import earliest
 from local_cloud.engine.payload import encode, too_large
-from local_cloud.engine.replies import Outcome, Reply, new_token
+from local_cloud.engine.replies import Outcome, Reply
 from local_cloud.engine.world import Call
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ _TIMEOUTS = (TIMEOUT, HEARTBEAT_TIMEOUT)
 
 def run(world: World, visit: Visit, state: Task) -> Json:
     """Return the result of one attempt; raises Failure."""
-    if state.waits_for_token:
-        visit.token = visit.once("token", new_token)
     timeout = visit.number("TimeoutSeconds", state.timeout, least=1)
     heartbeat = visit.number("HeartbeatSeconds", state.heartbeat, least=1)
     role = visit.text("Credentials/RoleArn", state.role)
@@ -33,11 +31,10 @@ def run(world: World, visit: Visit, state: Task) -> Json:
     text = visit.bounded(arguments, "arguments")
     limits = {"timeoutInSeconds": timeout, "heartbeatInSeconds": heartbeat}
     _scheduled(visit, state, role, region=world.region, parameters=text, **limits)
-    started = visit.once("started", world.clock.now)
     _event(visit, state, "TaskStarted")
-    attempt = Attempt(world=world, visit=visit, state=state, arguments=arguments, role=role, started=started)
-    outcome = Outcome.read(visit.once("outcome", lambda: attempt.run(timeout, heartbeat).record()))
-    return _finish(visit, state, outcome)
+    attempt = Attempt(world=world, visit=visit, state=state, arguments=arguments, role=role)
+    known = visit.journal.recall(visit.outcome_key)
+    return _finish(visit, state, attempt.run(timeout, heartbeat) if known is None else Outcome.read(known))
 
 
 def _finish(visit: Visit, state: Task, outcome: Outcome) -> Json:
@@ -63,7 +60,7 @@ def _scheduled(visit: Visit, state: Task, role: str | None, **details: Json) -> 
 
 def _event(visit: Visit, state: Task, kind: str, **details: Json) -> None:
     resource_type, resource = _names(state)
-    visit.frame.trail.add(kind, resourceType=resource_type, resource=resource, **details)
+    visit.add(kind, resourceType=resource_type, resource=resource, **details)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,16 +72,20 @@ class Attempt:
     state: Task
     arguments: Json
     role: str | None
-    started: float
 
     def run(self, timeout: int | None, heartbeat: int | None) -> Outcome:
         """Return what the attempt comes to within its limits; raises Cancelled or Expired."""
-        reply = Reply(beat=self.started)
-        token, gate = self.visit.token, self.visit.frame.gate.child()
+        visit = self.visit
+        visit.journal.keep()
+        token, gate, now = visit.token, visit.frame.gate.child(), self.world.clock.now()
+        key = visit.outcome_key
+        reply = Reply(lambda outcome: visit.journal.put(key, outcome.record()), beat=now)
         if token is not None:
-            self.world.tokens.open(token, reply)
+            reply = self.world.tokens.open(token, reply)
+            reply.beat = now  # nobody could show a sign of life while no process ran
         try:
-            self.world.workers.start(lambda: self._call(reply, gate))
+            if not reply.done.is_set():
+                self.world.workers.start(lambda: self._call(reply, gate))
             return self._wait(reply, timeout, heartbeat)
         finally:
             self.visit.frame.gate.drop(gate)
@@ -95,11 +96,12 @@ class Attempt:
     def _call(self, reply: Reply, gate: Gate) -> None:
         """Call the service once; without a token its answer is the task's."""
         try:
-            value = Outcome.read(self.visit.once("call", lambda: self._answer(gate, reply).record())).get()
             if self.visit.token is None:
-                reply.give(Outcome(value=value))
-            else:
-                reply.while_open(lambda: self._submitted(value))
+                reply.give(self._answer(gate, reply))
+                return
+            value = Outcome.read(self.visit.once("call", lambda: self._answer(gate, reply).record())).get()
+            reply.while_open(lambda: self._submitted(value))
+            self.visit.journal.keep()
         except Failure as failure:
             reply.give(Outcome(failure=failure))
         except (Cancelled, Expired):
@@ -124,7 +126,7 @@ class Attempt:
             role=self.role,
             execution=execution,
             name=hashlib.sha256(place.encode()).hexdigest()[:32],
-            once=self.visit.once,
+            once=self.visit.settle,
             gate=gate,
             submitted=lambda value: reply.while_open(lambda: self._submitted(value)),
         )
@@ -136,7 +138,7 @@ class Attempt:
 
     def _wait(self, reply: Reply, timeout: int | None, heartbeat: int | None) -> Outcome:
         clock, gate = self.world.clock, self.visit.frame.gate
-        deadline = None if timeout is None else self.started + timeout
+        deadline = None if timeout is None else self.visit.started + timeout
         while True:
             silence = None if heartbeat is None else reply.beat + heartbeat
             if gate.wait(reply.done, earliest(deadline, silence)):
@@ -150,5 +152,6 @@ class Attempt:
 
 def _late(reply: Reply, failure: Failure) -> Outcome:
     """Settle a reply as failed, unless its answer came in this very moment."""
-    reply.give(Outcome(failure=failure))
+    if not reply.give(Outcome(failure=failure)) and not reply.done.is_set():
+        raise Cancelled
     return reply.get()

@@ -14,6 +14,7 @@ from local_cloud.engine.errors import DATA_LIMIT, QUERY, Failure
 from local_cloud.engine.expression import Bindings, Json, Template
 from local_cloud.engine.history import Trail, exited
 from local_cloud.engine.payload import MAX_DATA, encode, too_large
+from local_cloud.engine.replies import new_token
 
 if TYPE_CHECKING:
     from local_cloud.engine.gate import Gate
@@ -31,6 +32,8 @@ class Facts:
     started: float
     machine_id: str
     machine_name: str
+    redrives: int = 0
+    redriven: float | None = None
 
 
 Sees: TypeAlias = Mapping[str, Json]
@@ -86,25 +89,83 @@ class Visit:
     clock: Clock
     journal: Journal
     entered: float
+    attempts: int = 0
+    """How many there were before this one, in all redrives."""
     retries: int = 0
+    """How many retries there were since the last redrive."""
+    revivals: int = 0
+    """How many redrives took this visit up after it had failed for good."""
+    reopened: int = 0
+    """How many of these took up the same attempt."""
     token: str | None = None
+    started: float = 0.0
+    _redrive: int | None = None
+    """The redrive in which the attempt before began."""
     item: Mapping[str, Json] | None = None
     _draws: Counter[str] = field(default_factory=Counter)
 
     @property
     def key(self) -> str:
         """Name this attempt in the journal."""
-        return f"{self.path}@{self.retries}"
+        return f"{self.path}@{self.attempts}"
+
+    def settle(self, name: str, effect: Callable[[], Json]) -> Json:
+        """Ask the journal about something that happens outside; the answer is kept before it is returned."""
+        answer = self.once(name, effect)
+        self.journal.keep()
+        return answer
+
+    @property
+    def outcome_key(self) -> str:
+        """Name what this attempt comes to; a Map or Parallel that was taken up again comes to an end anew."""
+        return f"{self.key}/outcome+{self.reopened}" if self.reopened else f"{self.key}/outcome"
 
     def once(self, name: str, effect: Callable[[], Json]) -> Json:
         """Ask the journal about something of this attempt."""
         return self.journal.once(f"{self.key}/{name}", effect)
 
+    def begin(self, *, token: bool, again: bool) -> bool:
+        """Begin an attempt; return True if it is the first one of a redrive.
+
+        With `again`, an attempt that an earlier end of the execution interrupted is not taken up.
+        """
+        now = self.frame.facts.redrives
+        while True:
+            start = self.once("started", lambda: self._start(token=token))
+            if start["redrive"] == now or not again or self.journal.recall(self.outcome_key) is not None:
+                break
+            self.attempts += 1
+        before, self._redrive = self._redrive, start["redrive"]
+        self.started, self.token = start["at"], start.get("token")
+        if before is None or before == self._redrive:
+            return False
+        self.retries = 0
+        return True
+
     def begin_again(self) -> None:
         """Become the state's next attempt."""
+        self.attempts += 1
         self.retries += 1
-        self.token = None
+        self.reopened = 0
         self._draws.clear()
+
+    def revive(self, *, same_attempt: bool) -> bool:
+        """Take up a visit that failed for good before a redrive; return False if it failed after it."""
+        now = self.frame.facts.redrives
+        if self.journal.once(f"{self.path}/failed/{self.revivals}", lambda: now) == now:
+            return False
+        self.revivals += 1
+        self.reopened += same_attempt
+        self.attempts += not same_attempt
+        self.retries = 0
+        self._redrive = None
+        self._draws.clear()
+        return True
+
+    def add(self, kind: str, **details: Json) -> None:
+        """Record an event of this attempt."""
+        mark = f"{self.key}+{self.reopened}" if self.reopened else self.key
+        self.frame.trail.add(mark, kind, **details)
 
     def with_item(self, item: Mapping[str, Json]) -> Visit:
         """Return this visit as an `ItemSelector` sees it for one item."""
@@ -134,7 +195,7 @@ class Visit:
             "location": where,
             "state": self.state.name,
         }
-        self.frame.trail.add("EvaluationFailed", **details)
+        self.add("EvaluationFailed", **details)
         return failure
 
     def number(self, where: str, template: Template | Absent, *, least: int = 0) -> int | None:
@@ -165,9 +226,8 @@ class Visit:
             self.bounded(assigned, "variables")
         text = self.bounded(output, "output")
         self.frame.variables.update(assigned)
-        self.frame.trail.add(
-            f"{type(self.state).__name__}StateExited", **exited(self.state.name, text, assigned)
-        )
+        kind = f"{type(self.state).__name__}StateExited"
+        self.frame.trail.add(self.path, kind, **exited(self.state.name, text, assigned))
         return Step(next=exit_.next, output=output)
 
     def bounded(self, value: Json, what: str) -> str:
@@ -192,8 +252,10 @@ class Visit:
             "Name": facts.name,
             "RoleArn": facts.role_arn,
             "StartTime": timestamp(facts.started),
-            "RedriveCount": 0,
+            "RedriveCount": facts.redrives,
         }
+        if facts.redriven is not None:
+            execution["RedriveTime"] = timestamp(facts.redriven)
         state = {"Name": self.state.name, "EnteredTime": timestamp(self.entered), "RetryCount": self.retries}
         context: dict[str, Json] = {
             "Execution": execution,
@@ -208,6 +270,10 @@ class Visit:
     def _bindings(self, sees: Sees | None) -> Bindings:
         states = {"input": self.input, "context": self.context(), **(sees or {})}
         return Bindings(variables=self.frame.variables, states=states, draws=self._draw, now=self._now)
+
+    def _start(self, *, token: bool) -> Json:
+        start = {"at": self.clock.now(), "redrive": self.frame.facts.redrives}
+        return {**start, "token": new_token()} if token else start
 
     def _draw(self, kind: str, make: Callable[[], Json]) -> Json:
         self._draws[kind] += 1

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from local_cloud.engine.clock import Clock
     from local_cloud.engine.expression import Json
     from local_cloud.engine.gate import Gate
-    from local_cloud.engine.journal import Journal
     from local_cloud.engine.replies import Tokens
     from local_cloud.workers import Workers
 
@@ -72,7 +71,6 @@ class World:
     """The surroundings of one execution."""
 
     clock: Clock
-    journal: Journal
     tokens: Tokens
     workers: Workers
     services: dict[str, Service]

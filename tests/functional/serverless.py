@@ -73,10 +73,13 @@ class Cloud:
 
 
 @contextmanager
-def serverless(tmp_path: Path, *, scale: float = 1.0) -> Iterator[Cloud]:
-    """A cloud whose clock is `scale` times as fast; when the block ends, none of its threads runs."""
+def serverless(tmp_path: Path, *, scale: float = 1.0, path: Path | None = None) -> Iterator[Cloud]:
+    """A cloud whose clock is `scale` times as fast; when the block ends, none of its threads runs.
+
+    What its executions come to is kept in `path`.
+    """
     context = Context(state_dir=tmp_path)
-    machines = engine.install(context, clock=SystemClock(scale))
+    machines = engine.install(context, clock=SystemClock(scale), path=path)
     lambdas = functions.install(context)
     aws = mock_aws(config={"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}})
     aws.start()

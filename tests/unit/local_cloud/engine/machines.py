@@ -9,12 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from local_cloud.engine import reader
 from local_cloud.engine.clock import SystemClock
-from local_cloud.engine.execution import Ending, Execution
-from local_cloud.engine.journal import ForgetfulJournal
+from local_cloud.engine.execution import Execution
 from local_cloud.engine.replies import Tokens
-from local_cloud.engine.visit import Facts
+from local_cloud.engine.runs import Ending, Record, Runs
 from local_cloud.engine.world import World
 from local_cloud.workers import Workers
 
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from local_cloud.engine.clock import Clock
-    from local_cloud.engine.journal import Journal
     from local_cloud.engine.world import Call, Service
 
 Function = Callable[[Any], Any]
@@ -72,7 +69,7 @@ class Bench:
 
     functions: dict[str, Function] = field(default_factory=dict)
     clock: Clock = field(default_factory=SystemClock)
-    journal: Journal = field(default_factory=ForgetfulJournal)
+    runs: Runs = field(default_factory=lambda: Runs(None))
     tokens: Tokens = field(default_factory=Tokens)
     workers: Workers = field(default_factory=lambda: Workers("bench"))
     executions: list[Execution] = field(default_factory=list)
@@ -82,30 +79,25 @@ class Bench:
         self.services.setdefault("lambda:invoke", self.invoke)
 
     def start(self, definition: dict[str, Any], value: Any = None, name: str = "run-1") -> Execution:
-        text = json.dumps(definition)
-        facts = Facts(
-            id=f"arn:aws:states:us-east-1:{ACCOUNT}:execution:m:{name}",
+        world = World(
+            clock=self.clock,
+            tokens=self.tokens,
+            workers=self.workers,
+            services=self.services,
+            region="us-east-1",
+        )
+        record = Record(
+            arn=f"arn:aws:states:us-east-1:{ACCOUNT}:execution:m:{name}",
             name=name,
-            input={} if value is None else value,
+            input_text=json.dumps({} if value is None else value),
+            definition=json.dumps(definition),
             role_arn=f"arn:aws:iam::{ACCOUNT}:role/r",
             started=self.clock.now(),
-            machine_id=MACHINE_ARN,
+            machine=MACHINE_ARN,
             machine_name="m",
         )
-        execution = Execution(
-            facts=facts,
-            input_text=json.dumps(facts.input),
-            definition=text,
-            machine=reader.read(text),
-            world=World(
-                clock=self.clock,
-                journal=self.journal,
-                tokens=self.tokens,
-                workers=self.workers,
-                services=self.services,
-                region="us-east-1",
-            ),
-        )
+        kept = self.runs.find(record.arn) or self.runs.add(record)
+        execution = Execution(record=kept, world=world, runs=self.runs)
         self.executions.append(execution)
         execution.start()
         return execution

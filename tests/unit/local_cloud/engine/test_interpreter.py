@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local_cloud.engine.clock import SystemClock
-from local_cloud.engine.errors import Failure
+from local_cloud.engine.errors import Cancelled, Failure
 from local_cloud.engine.replies import Outcome
+from local_cloud.engine.runs import Runs
 from tests.unit.local_cloud.engine.cases import CASES, Case, DefectError, Fails, caught, mapped, one, output
 from tests.unit.local_cloud.engine.machines import (
     Bench,
@@ -24,6 +25,8 @@ from tests.unit.local_cloud.engine.machines import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from local_cloud.engine.execution import Execution
     from local_cloud.engine.world import Call
 
@@ -86,13 +89,6 @@ def test_the_table_is_long_enough_and_its_rows_have_names_of_their_own() -> None
 
 
 def test_a_path_names_each_visit_attempt_and_iteration() -> None:
-    keys: list[str] = []
-
-    class Recording:
-        def once(self, key: str, effect: Any) -> Any:
-            keys.append(key)
-            return effect()
-
     definition = machine(
         {
             "A": pass_(Next="M"),
@@ -106,25 +102,31 @@ def test_a_path_names_each_visit_attempt_and_iteration() -> None:
         }
     )
     with bench(**functions()) as place:
-        place.journal = Recording()
         place.run(definition)
-    assert keys[:4] == ["A#0/entered", "M#0/entered", "M#0@0/[0]/I#0/entered", "M#0@0/[0]/I#0@0/started"]
-    assert len(keys) == len(set(keys))
+        entries = [json.loads(entry) for entry in place.runs.entries(1)]
+    keys = [key for entry in entries for key in entry["answers"]]
+    assert keys == [
+        "A#0/entered",
+        "M#0/entered",
+        "M#0@0/started",
+        "M#0@0/[0]/I#0/entered",
+        "M#0@0/[0]/I#0@0/started",
+        "M#0@0/[0]/I#0@0/outcome",
+        "M#0@0/[1]/I#0/entered",
+        "M#0@0/[1]/I#0@0/started",
+        "M#0@0/[1]/I#0@0/outcome",
+        "M#0@0/outcome",
+    ]
 
 
-class Memory:
-    """A journal in a dictionary: what SQLite will keep."""
+class Mortal(Runs):
+    """Dies before an execution's end is kept."""
 
-    def __init__(self) -> None:
-        self.answers: dict[str, Any] = {}
-
-    def once(self, key: str, effect: Any) -> Any:
-        if key not in self.answers:
-            self.answers[key] = json.loads(json.dumps(effect()))
-        return self.answers[key]
+    def settle(self, *_: Any) -> None:
+        raise Cancelled
 
 
-def test_a_second_run_with_the_same_journal_asks_nothing_again() -> None:
+def test_a_second_run_with_the_same_journal_asks_nothing_again(tmp_path: Path) -> None:
     calls: list[Any] = []
 
     def count(item: Any) -> Any:
@@ -148,25 +150,28 @@ def test_a_second_run_with_the_same_journal_asks_nothing_again() -> None:
             },
         }
     )
-    memory = Memory()
-    outputs = []
-    for _ in range(2):
-        with bench(count=count) as place:
-            place.journal = memory
-            outputs.append(place.run(definition).output)
-    assert outputs[0] == outputs[1]
+    with bench(count=count) as place:
+        place.runs = Mortal(tmp_path / "runs.db")
+        place.start(definition)
+        assert place.workers.join(60) == 0
+    with bench(count=count) as place:
+        place.runs = Runs(tmp_path / "runs.db")
+        drawn = json.loads(place.run(definition).output or "")
+        entries = [json.loads(entry)["answers"] for entry in place.runs.entries(1)]
+    kept = {key: value for entry in entries for key, value in entry.items()}
+    assert (drawn["id"], drawn["r"]) == (kept["A#0@0/uuid/1"], [1, 2, 3])
     assert sorted(calls) == [1, 2, 3]
 
 
-def test_a_wait_goes_on_with_its_token_in_another_run() -> None:
-    memory, keeper = Memory(), Keeper()
+def test_a_wait_goes_on_with_its_token_in_another_run(tmp_path: Path) -> None:
+    keeper = Keeper()
     definition = machine({"W": waiting()})
     with bench(keep=keeper) as place:
-        place.journal = memory
+        place.runs = Runs(tmp_path / "runs.db")
         place.start(definition)
         (token,) = keeper.wait_for(1)
     with bench(keep=keeper) as place:
-        place.journal = memory
+        place.runs = Runs(tmp_path / "runs.db")
         execution = place.start(definition)
         answer(place, token, 5)
         assert settle(execution).output == "5"
