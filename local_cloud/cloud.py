@@ -65,6 +65,7 @@ def local_cloud(
         for handle in (memory, *handles):
             stack.callback(handle.close)
         memory.restore()
+        handles[-1].reopen()
         yield LocalCloud(context=context, store=store, engine=handles[0], greengrass=handles[-1])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import os
 import shutil
@@ -17,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from . import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from .recipe import Artifact
 
@@ -27,6 +28,10 @@ MAX_UNARCHIVED_BYTES = 8 * 1024**3
 """Bounds on what an archive may unpack to; AWS itself bounds the archives of a component at 2 GB."""
 
 _BLOCK = 1024 * 1024
+
+
+def _at_once() -> None:
+    """Let a download begin."""
 
 
 class ArtifactStore:
@@ -44,14 +49,25 @@ class ArtifactStore:
         """Return where the unpacked archives lie, each in a folder named as its archive."""
         return self._root / "artifacts-unarchived" / name / version
 
-    def load(self, name: str, version: str, artifact: Artifact, digest: str) -> None:
+    def load(
+        self,
+        name: str,
+        version: str,
+        artifact: Artifact,
+        digest: str,
+        *,
+        before_fetch: Callable[[], None] = _at_once,
+    ) -> None:
         """Make sure that an artifact with this digest is here, and unpacked if the recipe says so.
 
+        `before_fetch` is called when it has to be downloaded; what it raises stops the download.
         Files of an earlier life with the same name but other bytes are replaced. Raises DeploymentError when
         the artifact cannot be fetched, differs from the digest, or is an archive that must not be unpacked.
         """
         path = self.folder(name, version) / artifact.file_name
-        self._fetch(artifact, path, digest)
+        if not (path.is_file() and file_digest(path) == digest):
+            before_fetch()
+            self._fetch(artifact, path, digest)
         if artifact.unarchive:
             self._unpack(artifact, path, self.unarchived(name, version) / path.stem, digest)
 
@@ -62,8 +78,6 @@ class ArtifactStore:
                 shutil.rmtree(folder)
 
     def _fetch(self, artifact: Artifact, path: Path, digest: str) -> None:
-        if path.is_file() and file_digest(path) == digest:
-            return
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".fetch-", delete=False) as file:
             partial = Path(file.name)
@@ -72,6 +86,8 @@ class ArtifactStore:
             except (BotoCoreError, ClientError, OSError) as error:
                 partial.unlink()
                 message = f"artifact {artifact.uri} cannot be downloaded: {error}"
+                if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise errors.disk_full(message) from error
                 raise errors.bad_artifact(message, "S3_ERROR") from error
         if found != digest:
             partial.unlink()

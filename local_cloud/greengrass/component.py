@@ -6,67 +6,38 @@ script does not hold up the rest. All threads of a device share one condition, i
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from local_cloud import processes
 
+from .blueprint import GOOD_STATES, Blueprint, Premises, State
 from .errors import RecipeError
-from .lifecycle import Lifecycle, Step, is_skipped
+from .faults import CRASH_IN_INSTALL, SLOW, UNHEALTHY, Fault
+from .gate import HOLD_SECONDS
+from .lifecycle import Step, is_skipped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable
+
 
 MAX_ERRORS = 3
 ERROR_WINDOW_SECONDS = 3600.0
 """Three errors in the same step break a component; an hour without one clears the count (nucleus source)."""
 
+RESTART = 100
+REBOOT = 101
+"""Exit codes of a Bootstrap step, from the recipe reference of the AWS IoT Greengrass V2 guide."""
+
 _STOP_GRACE_SECONDS = 5.0
+_RUN_HOLD_SECONDS = 0.5
 _TAIL_BYTES = 4096
 
 
-class State(StrEnum):
-    """The lifecycle states that ListInstalledComponents reports."""
-
-    NEW = "NEW"
-    INSTALLED = "INSTALLED"
-    STARTING = "STARTING"
-    RUNNING = "RUNNING"
-    STOPPING = "STOPPING"
-    FINISHED = "FINISHED"
-    ERRORED = "ERRORED"
-    BROKEN = "BROKEN"
-
-
-GOOD_STATES = frozenset({State.RUNNING, State.FINISHED})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Blueprint:
-    """What a device runs as one component: a version with its variables resolved and its configuration."""
-
-    name: str
-    version: str
-    lifecycle: Lifecycle
-    configuration: Mapping[str, Any]
-    changes: Mapping[str, Any]
-    """What deployments changed in the configuration; the rest are the recipe's defaults."""
-    hard_dependencies: frozenset[str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Premises:
-    """Where a component runs: its folder, its log, its environment, and who hears of its states."""
-
-    work: Path
-    log: Path
-    environment: Mapping[str, str]
-    note: Callable[[str], None]
+class BootstrapError(Exception):
+    """A Bootstrap step failed; the message says how."""
 
 
 class _StoppedError(Exception):
@@ -78,11 +49,12 @@ class _DependencyLostError(Exception):
 
 
 class _StepError(Exception):
-    """A lifecycle step failed; the message says how."""
+    """A lifecycle step failed; the message says how, `code` is the exit code if it ended."""
 
-    def __init__(self, step: str, message: str) -> None:
+    def __init__(self, step: str, message: str, code: int | None = None) -> None:
         super().__init__(message)
         self.step = step
+        self.code = code
 
 
 class Component:
@@ -99,13 +71,14 @@ class Component:
         self.blueprint = blueprint
         self.state = State.NEW
         self.detail = ""
-        self.changed = datetime.now(UTC)
+        self.changed = premises.now()
         self.starts = 0
         self._premises = premises
         self._bell = bell
         self._peer = peer
         self._stopping = False
         self._installed = False
+        self._first_up: float | None = None
         self._up_since = 0.0
         self._errors: dict[str, list[float]] = {}
         self._dependency_starts: dict[str, int] = {}
@@ -117,12 +90,40 @@ class Component:
         self._premises.work.mkdir(parents=True, exist_ok=True)
         self._thread.start()
 
-    def stop(self) -> None:
-        """Shut the component down and return when nothing of it runs."""
+    @property
+    def is_new(self) -> bool:
+        """Whether the component has not been started yet."""
+        return self._thread.ident is None
+
+    def bootstrap(self) -> int:
+        """Run the Bootstrap step before the component starts; returns its exit code.
+
+        0 means nothing, RESTART that the core software shall restart, REBOOT the device. Raises
+        BootstrapError for any other and for a step that takes too long.
+        """
+        self._premises.work.mkdir(parents=True, exist_ok=True)
+        try:
+            self._run("Bootstrap")
+        except _StepError as error:
+            if error.code in (RESTART, REBOOT):
+                return error.code
+            raise BootstrapError(str(error)) from error
+        except _StoppedError as error:
+            message = "the device was switched off"
+            raise BootstrapError(message) from error
+        return 0
+
+    def interrupt(self) -> None:
+        """Tell the component that it has to stop, without waiting for it."""
         with self._bell:
             self._stopping = True
             self._bell.notify_all()
-        self._thread.join()
+
+    def stop(self) -> None:
+        """Shut the component down and return when nothing of it runs."""
+        self.interrupt()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def is_settled(self, seconds: float) -> bool:
         """Tell whether the component is up; a Run script counts as up once it has lasted `seconds`."""
@@ -160,7 +161,8 @@ class Component:
             self._wait(self._dependencies_are_up)
             self._install()
             self._operate()
-            self._wait(lambda: False, tied=True)
+            self._wait(lambda: False, seconds=self._seconds_until_ill(), tied=True)
+            raise _ill()
         except _DependencyLostError:
             self._shut_down("a hard dependency starts anew")
             self._enter(State.INSTALLED)
@@ -184,6 +186,12 @@ class Component:
             self._run("Run", tied=True)
         up = State.RUNNING if "Startup" in self.blueprint.lifecycle.steps else State.FINISHED
         self._enter(up)
+
+    def _seconds_until_ill(self) -> float | None:
+        """Return when the fault `unhealthy` strikes, counted from when the component first was up."""
+        self._first_up = self._first_up or time.monotonic()
+        fault = self._premises.faults.find(UNHEALTHY, self.blueprint.name)
+        return None if fault is None else max(0.0, self._first_up + fault.after - time.monotonic())
 
     def _recover(self, error: _StepError) -> bool:
         """Clean up after an error; tell whether the component may try again."""
@@ -217,34 +225,77 @@ class Component:
 
     def _run(self, name: str, *, stoppable: bool = True, tied: bool = False) -> None:
         """Run one step, if there is one, to its end; raises _StepError when it fails or takes too long."""
-        step = self.blueprint.lifecycle.steps.get(name)
+        step = self._step(name)
         if step is None or self._is_skipped(step):
             return
+        hold = _RUN_HOLD_SECONDS if name == "Run" else HOLD_SECONDS
+        place = self._premises.gate.enter(lambda: not (stoppable and self._stopping), hold)
+        try:
+            self._run_in_place(step, stoppable=stoppable, tied=tied)
+        finally:
+            self._premises.gate.leave(place)
+
+    def _run_in_place(self, step: Step, *, stoppable: bool, tied: bool) -> None:
         limit = _seconds(step)
+        deadline = math.inf if limit is None else time.monotonic() + limit
+        slow = self._premises.faults.find(SLOW, self.blueprint.name) or Fault(kind=SLOW)
+        self._dawdle(step, slow.delay, deadline, stoppable=stoppable)
+        begun = time.monotonic()
+        process = self._attend(step, deadline, stoppable=stoppable, tied=tied)
+        if process.returncode == 0:
+            longer = (slow.factor - 1) * (time.monotonic() - begun)
+            self._dawdle(step, longer, deadline, stoppable=stoppable)
+        self._judge(step, process)
+
+    def _step(self, name: str) -> Step | None:
+        step = self.blueprint.lifecycle.steps.get(name)
+        if name == "Install" and self._premises.faults.crashes_install(self.blueprint.name):
+            return Step(name=name, script=f'echo "fault: {CRASH_IN_INSTALL}" >&2; kill -SEGV $$')
+        return step
+
+    def _dawdle(self, step: Step, seconds: float, deadline: float, *, stoppable: bool) -> None:
+        """Take longer than need be, as the fault `slow` has it, against the step's own limit."""
+        if seconds > 0:
+            left = deadline - time.monotonic()
+            self._wait(lambda: False, seconds=min(seconds, left), stoppable=stoppable)
+            if seconds > left:
+                raise _late(step)
+
+    def _attend(self, step: Step, deadline: float, *, stoppable: bool, tied: bool) -> processes.Process:
+        """Start a step's script and wait until it ends or has lasted too long."""
+        left = deadline - time.monotonic()
+        if step.name == "Run" and (ill := self._seconds_until_ill()) is not None:
+            left = min(left, ill)
         process = self._launch(step)
         try:
-            self._wait(lambda: process.returncode is not None, seconds=limit, stoppable=stoppable, tied=tied)
+            self._wait(
+                lambda: process.returncode is not None,
+                seconds=None if left == math.inf else left,
+                stoppable=stoppable,
+                tied=tied,
+            )
         except _StoppedError:
             # A Run script may need to be alive for Shutdown; any other is only interrupted.
-            if name != "Run":
+            if step.name != "Run":
                 process.stop(_STOP_GRACE_SECONDS)
             raise
-        self._judge(name, process, limit)
+        return process
 
-    def _judge(self, name: str, process: processes.Process, limit: float | None) -> None:
+    def _judge(self, step: Step, process: processes.Process) -> None:
         code = process.returncode
         # What a Startup script leaves in the background is the component; other steps leave nothing.
-        if name != "Startup" or code != 0:
+        if step.name != "Startup" or code != 0:
             process.stop(_STOP_GRACE_SECONDS)
             self._processes.remove(process)
         if code is None:
-            message = f"{name} did not end within {limit:g} s"
-            raise _StepError(name, message)
+            if step.name == "Run" and self._seconds_until_ill() == 0:
+                raise _ill()
+            raise _late(step)
         if code != 0:
             how = f"exit code {code}" if code > 0 else f"signal {-code}"
-            message = f"{name} ended with {how}"
-            raise _StepError(name, message)
-        self._errors.pop(name, None)
+            message = f"{step.name} ended with {how}"
+            raise _StepError(step.name, message, code)
+        self._errors.pop(step.name, None)
 
     def _launch(self, step: Step) -> processes.Process:
         environment = {
@@ -314,7 +365,7 @@ class Component:
         with self._bell:
             self.state = state
             self.detail = detail
-            self.changed = datetime.now(UTC)
+            self.changed = self._premises.now()
             self._up_since = time.monotonic()
             self._bell.notify_all()
         self._note(f"{state}{': ' if detail else ''}{detail}")
@@ -325,6 +376,16 @@ class Component:
     def _ring(self) -> None:
         with self._bell:
             self._bell.notify_all()
+
+
+def _late(step: Step) -> _StepError:
+    message = f"{step.name} did not end within {step.seconds:g} s"
+    return _StepError(step.name, message)
+
+
+def _ill() -> _StepError:
+    message = f"fault: {UNHEALTHY}"
+    return _StepError(UNHEALTHY, message)
 
 
 def _seconds(step: Step) -> float | None:

@@ -7,20 +7,25 @@ import json
 import threading
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from .errors import RecipeError
 from .fields import check_mapping
+from .memory import DEPLOYMENTS, moment
 from .planning import Order, WantedComponent
-from .refusals import InvalidError, NotFoundError, not_emulated
+from .refusals import ConflictError, InvalidError, NotFoundError, check_choice, not_emulated
 from .rollout import Pace, parse_pace
 from .versions import parse_version
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from .memory import Memory
 
 ROLLBACK = "ROLLBACK"
+TOKEN_SECONDS = 8 * 3600.0
+"""For how long AWS answers a repeated client token with the first answer."""
 _MAX_MERGE_BYTES = 10 * 1024 * 1024
 
 
@@ -30,12 +35,12 @@ class Deployment:
 
     order: Order
     revision: int
-    name: str
-    components: Mapping[str, Any]
+    request: Mapping[str, Any]
     policies: Mapping[str, Any]
-    job_configuration: Mapping[str, Any]
     pace: Pace
     created: datetime
+    number: int
+    """Counts the deployments of an account."""
     status: str = "ACTIVE"
 
     @property
@@ -48,24 +53,63 @@ class Deployment:
         """The ARN of the thing or thing group."""
         return self.order.target
 
+    @property
+    def parent(self) -> str | None:
+        """The ARN of the thing group whose deployment this one repeats for fewer devices, if it does."""
+        return self.request.get("parentTargetArn") or None
+
+    @property
+    def line(self) -> tuple[str, str | None]:
+        """What makes deployments revisions of one another."""
+        return self.target, self.parent
+
 
 class DeploymentBook:
     """All deployments in the order of their creation; safe to use from several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: Memory, now: Callable[[], datetime]) -> None:
+        self._now = now
         self._lock = threading.RLock()
+        self._memory = memory
         self._deployments: dict[str, Deployment] = {}
+        for kept in sorted(memory.recall(DEPLOYMENTS), key=lambda each: int(each["number"])):
+            self._replace_earlier(deployment := _read(kept))
+            self._deployments[deployment.identifier] = deployment
 
     def add(self, request: Mapping[str, Any]) -> Deployment:
         """Record the deployment of a CreateDeployment request; the target's earlier one becomes INACTIVE."""
         with self._lock:
-            earlier = [each for each in self.all() if each.target == request["targetArn"]]
-            deployment = parse_deployment(request, identifier=str(uuid.uuid4()), revision=len(earlier) + 1)
-            for replaced in earlier:
-                if replaced.status != "CANCELED":
-                    self.set_status(replaced.identifier, "INACTIVE")
+            self._check_parent(request)
+            line = (request["targetArn"], request.get("parentTargetArn") or None)
+            earlier = [each for each in self.all() if each.line == line]
+            deployment = parse_deployment(
+                request,
+                identifier=str(uuid.uuid4()),
+                revision=max((each.revision for each in earlier), default=0) + 1,
+                number=max((each.number for each in self._deployments.values()), default=0) + 1,
+                created=self._now(),
+            )
+            self._keep(deployment)
+            self._replace_earlier(deployment)
             self._deployments[deployment.identifier] = deployment
             return deployment
+
+    def find_token(self, token: str) -> Deployment | None:
+        """Return the deployment that was made for a client token lately, if there is one."""
+        for each in self.all():
+            age = (self._now() - each.created).total_seconds()
+            if each.request.get("clientToken") == token and age < TOKEN_SECONDS:
+                return each
+        return None
+
+    def delete(self, identifier: str) -> None:
+        """Forget a deployment that is not active; devices keep what they run. Raises ConflictError."""
+        with self._lock:
+            if self.find(identifier).status == "ACTIVE":
+                message = f"deployment {identifier} is ACTIVE; cancel or replace it first"
+                raise ConflictError(message, identifier, "deployment")
+            self._memory.forget(DEPLOYMENTS, identifier)
+            del self._deployments[identifier]
 
     def find(self, identifier: str) -> Deployment:
         """Return a deployment; raises NotFoundError."""
@@ -81,45 +125,92 @@ class DeploymentBook:
 
     def is_latest(self, deployment: Deployment) -> bool:
         """Tell whether no later deployment has the same target."""
-        latest = next(each for each in self.all() if each.target == deployment.target)
+        latest = next(each for each in self.all() if each.line == deployment.line)
         return latest.identifier == deployment.identifier
 
     def set_status(self, identifier: str, status: str) -> None:
         """Change a deployment's status."""
         with self._lock:
             changed = dataclasses.replace(self._deployments[identifier], status=status)
+            self._keep(changed)
             self._deployments[identifier] = changed
 
     def close_active(self, identifier: str, status: str) -> None:
         """Change the status of a deployment that nothing has replaced or canceled."""
         with self._lock:
-            if self._deployments[identifier].status == "ACTIVE":
+            found = self._deployments.get(identifier)
+            if found is not None and found.status == "ACTIVE":
                 self.set_status(identifier, status)
 
+    def _check_parent(self, request: Mapping[str, Any]) -> None:
+        """Refuse a subdeployment of what is not deployed, or to what is no thing group."""
+        parent = request.get("parentTargetArn")
+        if not parent:
+            return
+        if ":thinggroup/" not in request["targetArn"]:
+            message = "targetArn of a subdeployment, which has a parentTargetArn, must be a thing group"
+            raise InvalidError(message)
+        if not any(each.target == parent and each.parent is None for each in self.all()):
+            message = f"parentTargetArn {parent!r} has no deployment"
+            raise InvalidError(message)
 
-def parse_deployment(request: Mapping[str, Any], *, identifier: str, revision: int) -> Deployment:
+    def _replace_earlier(self, deployment: Deployment) -> None:
+        for earlier in list(self._deployments.values()):
+            if earlier.line == deployment.line and earlier.status not in ("CANCELED", "INACTIVE"):
+                self.set_status(earlier.identifier, "INACTIVE")
+
+    def _keep(self, deployment: Deployment) -> None:
+        document = {
+            "request": dict(deployment.request),
+            "identifier": deployment.identifier,
+            "revision": deployment.revision,
+            "number": deployment.number,
+            "created": deployment.created.isoformat(),
+            "status": deployment.status,
+        }
+        self._memory.keep(DEPLOYMENTS, deployment.identifier, document)
+
+
+def _read(document: Mapping[str, Any]) -> Deployment:
+    deployment = parse_deployment(
+        document["request"],
+        identifier=document["identifier"],
+        revision=document["revision"],
+        number=document["number"],
+        created=moment(document["created"]),
+    )
+    return dataclasses.replace(deployment, status=document["status"])
+
+
+def parse_deployment(
+    request: Mapping[str, Any],
+    *,
+    identifier: str,
+    revision: int,
+    number: int,
+    created: datetime,
+) -> Deployment:
     """Read a CreateDeployment request; raises InvalidError for what is wrong or not emulated."""
-    if request.get("parentTargetArn"):
-        msg = "parentTargetArn"
-        raise not_emulated(msg, "leave it out")
     job_configuration = request.get("iotJobConfiguration") or {}
     components = request.get("components") or {}
     policies = _parse_policies(request.get("deploymentPolicies") or {})
     order = Order(
         deployment_id=identifier,
         target=request["targetArn"],
+        source=request.get("parentTargetArn") or request["targetArn"],
         components={name: _parse_component(name, each) for name, each in components.items()},
         rolls_back=policies["failureHandlingPolicy"] == ROLLBACK,
+        name=request.get("deploymentName") or "",
+        at=created.timestamp(),
     )
     return Deployment(
         order=order,
         revision=revision,
-        name=request.get("deploymentName") or "",
-        components=components,
+        request=request,
         policies=policies,
-        job_configuration=job_configuration,
         pace=parse_pace(job_configuration, request["targetArn"]),
-        created=datetime.now(UTC),
+        created=created,
+        number=number,
     )
 
 
@@ -137,16 +228,13 @@ def _parse_policies(given: Mapping[str, Any]) -> dict[str, Any]:
             **(given.get("configurationValidationPolicy") or {}),
         },
     }
-    _check_choice("failureHandlingPolicy", policies["failureHandlingPolicy"], (ROLLBACK, "DO_NOTHING"))
+    where = "deploymentPolicies"
+    handling = policies["failureHandlingPolicy"]
+    check_choice(f"{where}.failureHandlingPolicy", handling, (ROLLBACK, "DO_NOTHING"))
     action = policies["componentUpdatePolicy"]["action"]
-    _check_choice("componentUpdatePolicy.action", action, ("NOTIFY_COMPONENTS", "SKIP_NOTIFY_COMPONENTS"))
+    actions = ("NOTIFY_COMPONENTS", "SKIP_NOTIFY_COMPONENTS")
+    check_choice(f"{where}.componentUpdatePolicy.action", action, actions)
     return policies
-
-
-def _check_choice(field: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        message = f"deploymentPolicies.{field} must be one of {', '.join(choices)}, not {value!r}"
-        raise InvalidError(message)
 
 
 def _parse_component(name: str, document: Mapping[str, Any]) -> WantedComponent:

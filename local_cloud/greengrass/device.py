@@ -1,114 +1,114 @@
 """A virtual core device: applies deployments in order, keeps components running, reports what became of it.
 
 What a real core does and this one does not: users and privileges (every script runs as the user of the
-local cloud), Bootstrap steps, Lambda and plugin components, inter-process communication, credentials for
-components, resource limits, restarts of the device.
+local cloud), Lambda and plugin components, inter-process communication, credentials for components, limits
+of resources.
+A device that is switched off while it deploys begins that deployment again when it is back.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import os
-import sys
 import threading
-import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from local_cloud.clock import SystemClock, moment
+from typing import TYPE_CHECKING, Any
 
 from . import errors
-from .component import Blueprint, Component, Premises, State
-from .errors import DeploymentError
-from .planning import NUCLEUS_VERSION, Equipment, Installation, Order, changed_components, plan
+from .archive import read_execution, read_installation, write_execution, write_installation
+from .blueprint import State
+from .crew import Crew, InstalledComponent, SwitchedOffError
+from .errors import DeploymentError, RecipeError
+from .execution import Execution
+from .faults import DISK_FULL, SLOW
+from .memory import DEVICES, EXECUTIONS, INSTALLATIONS
+from .planning import Equipment, Installation, Order, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from local_cloud.clock import CloudClock
+    from .faults import Fault
+    from .gate import Gate
+    from .memory import Memory
+    from .specs import DeviceSpec
 
-_INHERITED = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
-_POLL_SECONDS = 0.05
-
-
-@dataclass(frozen=True, kw_only=True)
-class Execution:
-    """What became of one deployment on one device, in the words of EffectiveDeployment."""
-
-    order: Order
-    status: str
-    created: datetime
-    modified: datetime
-    reason: str = ""
-    error_codes: tuple[str, ...] = ()
-    error_types: tuple[str, ...] = ()
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the device is done with the deployment."""
-        return self.status not in ("QUEUED", "IN_PROGRESS")
+_LOOK_SECONDS = 0.1
+"""How often a device whose connection comes and goes looks whether it has one."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class InstalledComponent:
-    """A component as the device reports it."""
+class Links:
+    """What joins a device to its cloud; `report` hears of every change of an execution."""
 
-    blueprint: Blueprint
-    is_root: bool
-    state: State
-    detail: str
-    changed: datetime
-
-
-class _ClosingError(Exception):
-    """The device is being switched off."""
+    region: str
+    memory: Memory
+    gate: Gate
+    report: Callable[[Device, Execution], None]
 
 
 class Device:
-    """One virtual core device. `root` holds its files; `report` hears of every change of an execution."""
+    """One virtual core device; `root` holds its files, `order` tells which was added first."""
 
     def __init__(
         self,
+        spec: DeviceSpec,
         equipment: Equipment,
+        links: Links,
         *,
-        region: str,
-        report: Callable[[Device, Execution], None],
-        clock: CloudClock | None = None,
+        order: int = 0,
         settle_seconds: float = 0.5,
     ) -> None:
         self.thing = equipment.thing
         self.root = equipment.root
         self.attributes = equipment.attributes
         self.runtime = "edgepipe_virtual_core"
-        self._clock = clock or SystemClock()
-        self.created = moment(self._clock.now())
+        self.spec = spec
+        self.order = order
         self._equipment = equipment
-        self._region = region
-        self._report = report
-        self._settle_seconds = settle_seconds
+        self._memory = links.memory
+        self._report = links.report
         self._bell = threading.Condition()
         self._executions: dict[str, Execution] = {}
-        self._installation = Installation()
-        self._components: dict[str, Component] = {}
+        self._kept: Mapping[str, Any] | None = None
         self._closing = False
         self._log_lock = threading.Lock()
+        self._shown_lock = threading.Lock()
+        self._shown: tuple[InstalledComponent, ...] = ()
+        self._updated = equipment.now()
+        self._crew = Crew(
+            equipment,
+            region=links.region,
+            bell=self._bell,
+            gate=links.gate,
+            heard=self._hear,
+            settle_seconds=settle_seconds,
+        )
+        self._thread = threading.Thread(target=self._work, name=f"device {self.thing}", daemon=True)
+
+    def switch_on(
+        self, installation: Mapping[str, Any] | None = None, executions: Iterable[Mapping[str, Any]] = ()
+    ) -> None:
+        """Begin to work; with what was kept of an earlier life, go on with it."""
         (self.root / "logs").mkdir(parents=True, exist_ok=True)
         (self.root / "home").mkdir(exist_ok=True)
-        self._thread = threading.Thread(target=self._work, name=f"device {self.thing}", daemon=True)
+        recalled = sorted(map(read_execution, executions), key=lambda each: each.number)
+        for each in recalled:
+            # Who was switched off in the middle of a deployment gets it again.
+            status = each.status if each.is_over else "QUEUED"
+            self._executions[each.order.deployment_id] = dataclasses.replace(each, status=status)
+        self._kept = installation
+        self._show()
         self._thread.start()
 
     def submit(self, order: Order) -> None:
         """Queue a deployment; those of the same target that still wait are cancelled."""
-        now = moment(self._clock.now())
+        now = self._equipment.now()
         for execution in self.executions():
-            if execution.order.target == order.target:
+            if execution.order.source == order.source:
                 self.cancel(execution.order.deployment_id, f"superseded by deployment {order.deployment_id}")
         with self._bell:
-            self._executions[order.deployment_id] = Execution(
-                order=order, status="QUEUED", created=now, modified=now
-            )
+            number = max((each.number for each in self._executions.values()), default=0) + 1
+            self._keep(Execution(order=order, number=number, status="QUEUED", created=now, modified=now))
             self._bell.notify_all()
 
     def cancel(self, deployment_id: str, reason: str = "canceled by the user") -> None:
@@ -120,75 +120,111 @@ class Device:
             canceled = self._record(execution, "CANCELED", reason=reason)
         self._report(self, canceled)
 
+    def change(self, spec: DeviceSpec) -> None:
+        """Take over a new specification; the architecture is what it was when the device was made."""
+        self.spec = dataclasses.replace(spec, architecture=self.spec.architecture)
+        self.set_faults(spec.faults)
+
+    def set_faults(self, faults: Iterable[Fault]) -> None:
+        """Replace what goes wrong on the device; nothing lifts all faults."""
+        self.spec = dataclasses.replace(self.spec, faults=tuple(faults))
+        with self._bell:
+            self._equipment.faults.set(self.spec.faults)
+            self._bell.notify_all()
+        self._show()
+
     def executions(self) -> list[Execution]:
         """Return what became of every deployment that the device got, the latest first."""
         with self._bell:
             return list(reversed(self._executions.values()))
 
     def installed(self) -> list[InstalledComponent]:
-        """Return the components on the device."""
-        with self._bell:
-            return [self._installed(component) for component in self._components.values()]
+        """Return the components as the device last reported them; one that is offline reports nothing."""
+        return list(self._shown)
+
+    @property
+    def updated(self) -> datetime:
+        """When the device last reported its state."""
+        return self._updated
 
     def is_healthy(self) -> bool:
-        """Tell whether no component is broken."""
-        return all(component.state is not State.BROKEN for component in self.installed())
+        """Tell whether the device last reported no broken component."""
+        return all(component.state is not State.BROKEN for component in self._shown)
 
-    def close(self) -> None:
-        """Switch the device off: its components shut down, dependents first; again does nothing."""
+    def begin_close(self) -> None:
+        """Tell the device to switch itself off, without waiting for it."""
         with self._bell:
             self._closing = True
             self._bell.notify_all()
-        self._thread.join()
+        self._crew.switch_off()
 
-    def _installed(self, component: Component) -> InstalledComponent:
-        return InstalledComponent(
-            blueprint=component.blueprint,
-            is_root=self._installation.is_root(component.blueprint.name),
-            state=component.state,
-            detail=component.detail,
-            changed=component.changed,
-        )
+    def close(self) -> None:
+        """Switch the device off: its components shut down, dependents first; again does nothing."""
+        self.begin_close()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def forget(self) -> None:
+        """Drop what is kept of a device that has been closed for good."""
+        self._memory.forget(DEVICES, self.thing)
+        self._memory.forget(INSTALLATIONS, self.thing)
+        for identifier in self._executions:
+            self._memory.forget(EXECUTIONS, f"{self.thing}/{identifier}")
 
     def _work(self) -> None:
         try:
+            if self._kept is not None:
+                self._boot(self._kept)
             while True:
                 execution = self._next()
-                with self._clock.working():
+                with self._equipment.clock.working():
                     self._deploy(execution)
-        except _ClosingError:
+        except SwitchedOffError:
             self._note("switched off")
         finally:
-            self._stop(list(self._components))
+            self._crew.stop()
+
+    def _boot(self, kept: Mapping[str, Any]) -> None:
+        try:
+            self._crew.boot(read_installation(kept, self._equipment))
+        except (DeploymentError, RecipeError) as error:
+            self._note(f"what was installed cannot be started again: {error}")
+        with self._shown_lock:
+            self._shown = tuple(self._crew.installed())
+        self._show()
 
     def _next(self) -> Execution:
-        def first() -> Execution | None:
-            return next((each for each in self._executions.values() if each.status == "QUEUED"), None)
-
-        with self._bell:
-            self._bell.wait_for(lambda: self._closing or first() is not None)
-            execution = first()
-            if self._closing or execution is None:
-                raise _ClosingError
-            return self._record(execution, "IN_PROGRESS")
+        """Wait for a deployment, and for the connection to take it over."""
+        while True:
+            self._wait_until_online()
+            with self._bell:
+                if self._closing:
+                    raise SwitchedOffError
+                execution = next((e for e in self._executions.values() if e.status == "QUEUED"), None)
+                if execution is not None:
+                    return self._record(execution, "IN_PROGRESS")
+                self._bell.wait(_LOOK_SECONDS if self._equipment.faults.changes_by_itself() else None)
 
     def _deploy(self, execution: Execution) -> None:
         """Plan, apply, and undo if need be; the outcomes are those of the nucleus."""
         self._report(self, execution)
-        before = self._installation
+        before = self._crew.installation
         try:
-            after = plan(execution.order, before, self._equipment)
+            after = plan(execution.order, before, self._equipment, before_fetch=self._before_fetch)
         except DeploymentError as error:
             self._fail(execution, "FAILED_NO_STATE_CHANGE", error)
             return
+        except SwitchedOffError:
+            raise
         except Exception as error:
             self._fail(execution, "FAILED_NO_STATE_CHANGE", _unexpected(error))
             return
         try:
-            self._apply(after)
+            self._crew.apply(after)
         except DeploymentError as error:
             self._undo(execution, before, error)
             return
+        self._keep_installation()
         self._remove_unused_artifacts(before, after)
         self._finish(execution)
 
@@ -197,61 +233,36 @@ class Device:
             self._fail(execution, "FAILED_ROLLBACK_NOT_REQUESTED", error)
             return
         try:
-            self._apply(before)
+            self._crew.apply(before)
         except DeploymentError as failure:
             both = DeploymentError(f"{error}; and then: {failure}", codes=error.codes[1:], types=error.types)
             self._fail(execution, "FAILED_UNABLE_TO_ROLLBACK", both)
         else:
             self._fail(execution, "FAILED_ROLLBACK_COMPLETE", error)
 
-    def _apply(self, after: Installation) -> None:
-        """Make the device run an installation; raises DeploymentError when a component breaks."""
-        running = {name: component.blueprint for name, component in self._components.items()}
-        changed = changed_components(running, after.blueprints) | self._broken_components()
-        self._stop([name for name in running if name in changed or name not in after.blueprints])
-        with self._bell:
-            self._installation = after
-            kept = self._components
-            self._components = {
-                name: kept.get(name) or self._component(blueprint)
-                for name, blueprint in after.blueprints.items()
-            }
-        fresh = [component for name, component in self._components.items() if name not in kept]
-        for component in fresh:
-            component.start()
-        self._wait_until_settled(fresh)
-
-    def _stop(self, names: list[str]) -> None:
-        """Stop components, dependents before what they depend on, and forget them."""
-        for name in reversed(names):
-            self._components[name].stop()
+    def _before_fetch(self, component: str) -> None:
+        """Let a download wait for the connection, and go wrong as the faults have it."""
+        self._wait_until_online()
+        faults = self._equipment.faults
+        if slow := faults.find(SLOW, component):
             with self._bell:
-                del self._components[name]
+                self._bell.wait_for(lambda: self._closing, slow.delay)
+        self._wait_until_online()
+        if faults.find(DISK_FULL, component):
+            message = f"an artifact of component {component} does not fit: no space is left on the device"
+            raise errors.disk_full(message)
 
-    def _broken_components(self) -> set[str]:
-        return {name for name, component in self._components.items() if component.state is State.BROKEN}
-
-    def _wait_until_settled(self, components: list[Component]) -> None:
+    def _wait_until_online(self) -> None:
+        faults = self._equipment.faults
+        was_offline = False
         with self._bell:
-            while not all(component.is_settled(self._settle_seconds) for component in components):
-                if self._closing:
-                    raise _ClosingError
-                for component in components:
-                    if component.state is State.BROKEN:
-                        raise _broken(component)
-                self._bell.wait(_POLL_SECONDS)
-
-    def _component(self, blueprint: Blueprint) -> Component:
-        premises = Premises(
-            work=self._equipment.work(blueprint.name),
-            log=self.root / "logs" / f"{blueprint.name}.log",
-            environment=_environment(self._equipment, self._region, os.environ),
-            note=self._note,
-        )
-        return Component(blueprint, premises, bell=self._bell, peer=self._peer)
-
-    def _peer(self, name: str) -> Component | None:
-        return self._components.get(name)
+            while not self._closing and faults.is_offline():
+                was_offline = True
+                self._bell.wait(_LOOK_SECONDS if faults.changes_by_itself() else None)
+            if self._closing:
+                raise SwitchedOffError
+        if was_offline:
+            self._show()
 
     def _remove_unused_artifacts(self, before: Installation, after: Installation) -> None:
         for name, blueprint in before.blueprints.items():
@@ -262,58 +273,81 @@ class Device:
     def _finish(self, execution: Execution) -> None:
         # AWS words the same success differently for a thing and for a group.
         status = "SUCCEEDED" if ":thinggroup/" in execution.order.target else "COMPLETED"
-        with self._bell:
-            finished = self._record(execution, status, reason="SUCCESSFUL")
-        self._report(self, finished)
+        self._settle(execution, status, reason="SUCCESSFUL")
 
     def _fail(self, execution: Execution, outcome: str, error: DeploymentError) -> None:
+        self._settle(
+            execution,
+            "FAILED",
+            reason=f"{error.codes[-1]}: {outcome}: {error}",
+            error_codes=error.codes,
+            error_types=error.types,
+        )
+
+    def _settle(self, execution: Execution, status: str, **details: str | tuple[str, ...]) -> None:
+        """Keep what runs now, then the outcome: killed in between, the device finds nothing left to do."""
+        self._keep_installation()
+        self._wait_until_online()
+        self._show()
         with self._bell:
-            failed = self._record(
-                execution,
-                "FAILED",
-                reason=f"{error.codes[-1]}: {outcome}: {error}",
-                error_codes=error.codes,
-                error_types=error.types,
-            )
-        self._report(self, failed)
+            settled = self._record(execution, status, **details)
+        self._report(self, settled)
+
+    def _keep_installation(self) -> None:
+        kept = write_installation(self._crew.installation)
+        self._memory.keep(INSTALLATIONS, self.thing, {"thing": self.thing, **kept})
 
     def _record(self, execution: Execution, status: str, **details: str | tuple[str, ...]) -> Execution:
-        changes = {"status": status, "modified": moment(self._clock.now()), **details}
+        changes = {"status": status, "modified": datetime.now(UTC), **details}
         recorded = dataclasses.replace(execution, **changes)  # type: ignore[arg-type]  # checked by the callers
-        self._executions[execution.order.deployment_id] = recorded
+        self._keep(recorded)
         self._note(f"deployment {execution.order.deployment_id} {status} {recorded.reason}".rstrip())
         return recorded
+
+    def _keep(self, execution: Execution) -> None:
+        identifier = execution.order.deployment_id
+        document = {"thing": self.thing, **write_execution(execution)}
+        self._memory.keep(EXECUTIONS, f"{self.thing}/{identifier}", document)
+        self._executions[identifier] = execution
+
+    def _hear(self, text: str) -> None:
+        self._note(text)
+        self._show()
+
+    def _show(self) -> None:
+        """Report the state, and keep what was reported; who is offline or goes off reports nothing."""
+        with self._shown_lock:
+            if self._closing:
+                return
+            if not self._equipment.faults.is_offline():
+                self._shown = tuple(self._crew.installed())
+                self._updated = self._equipment.now()
+            self._memory.keep(DEVICES, self.thing, self._document())
+
+    def _document(self) -> dict[str, Any]:
+        return {
+            "thing": self.thing,
+            "order": self.order,
+            "spec": self.spec.document(),
+            "architecture": self.attributes["architecture"],
+            "status": "HEALTHY" if self.is_healthy() else "UNHEALTHY",
+            "updated": self._updated.isoformat(),
+            "components": [
+                {
+                    "name": each.blueprint.name,
+                    "version": each.blueprint.version,
+                    "state": str(each.state),
+                    "detail": each.detail,
+                    "is_root": each.is_root,
+                }
+                for each in self._shown
+            ],
+        }
 
     def _note(self, text: str) -> None:
         line = f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {text}\n"
         with self._log_lock, (self.root / "logs" / "greengrass.log").open("a") as file:
             file.write(line)
-
-
-def _environment(equipment: Equipment, region: str, inherited: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a component's scripts: what the nucleus gives, no secret of ours."""
-    python = str(Path(sys.executable).parent)
-    return {
-        **{name: inherited[name] for name in _INHERITED if name in inherited},
-        "PATH": os.pathsep.join([python, inherited.get("PATH", os.defpath)]),
-        "HOME": str(equipment.root / "home"),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "AWS_IOT_THING_NAME": equipment.thing,
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
-        "GGC_VERSION": NUCLEUS_VERSION,
-        "SVCUID": uuid.uuid4().hex,
-    }
-
-
-def _broken(component: Component) -> DeploymentError:
-    blueprint = component.blueprint
-    said = "\n".join(component.last_lines()) or "(nothing)"
-    message = (
-        f"component {blueprint.name} {blueprint.version} is broken: {component.detail}; "
-        f"its last lines in logs/{blueprint.name}.log on the device: {said}"
-    )
-    return errors.broken(message)
 
 
 def _unexpected(error: Exception) -> DeploymentError:

@@ -57,6 +57,17 @@ def bad_artifact(message: str, *codes: str) -> DeploymentError:
     )
 
 
+def disk_full(message: str) -> DeploymentError:
+    """An artifact does not fit on the device's disk."""
+    codes = ("ARTIFACT_DOWNLOAD_ERROR", "IO_ERROR", "DISK_SPACE_CRITICAL")
+    return DeploymentError(message, codes=codes, types=("DEVICE_ERROR",))
+
+
+def bootstrap(message: str) -> DeploymentError:
+    """A component's Bootstrap step failed."""
+    return DeploymentError(message, codes=("COMPONENT_BOOTSTRAP_ERROR",), types=("USER_COMPONENT_ERROR",))
+
+
 def broken(message: str) -> DeploymentError:
     """A component failed too often."""
     return DeploymentError(

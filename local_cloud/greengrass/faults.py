@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 OFFLINE = "offline"
 FLAPPING = "flapping"
@@ -25,7 +25,11 @@ FOREIGN = {"amd64": "aarch64", "aarch64": "amd64", "arm": "aarch64", "x86": "arm
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One fault; times are seconds of this machine. No components means all of them."""
+    """One fault; no components means all of them.
+
+    `every` and `lasts` are seconds of the cloud's clock; `delay` and `after`, which hold up or hit programs
+    that really run, are seconds of this machine.
+    """
 
     kind: str
     components: tuple[str, ...] = ()
@@ -59,7 +63,8 @@ def read_fault(document: Mapping[str, Any]) -> Fault:
 class Faults:
     """The faults of one device as they stand now; safe to use from several threads."""
 
-    def __init__(self, faults: Iterable[Fault] = ()) -> None:
+    def __init__(self, faults: Iterable[Fault] = (), now: Callable[[], float] = time.time) -> None:
+        self._now = now
         self._lock = threading.Lock()
         self._crashes: dict[str, int] = {}
         self.set(faults)
@@ -68,7 +73,7 @@ class Faults:
         """Replace all faults; none lifts them all. Times count from now."""
         with self._lock:
             self._faults = tuple(faults)
-            self._since = time.monotonic()
+            self._since = self._now()
             self._crashes.clear()
 
     @property
@@ -83,7 +88,7 @@ class Faults:
 
     def is_offline(self) -> bool:
         """Say whether the device has no connection now."""
-        passed = time.monotonic() - self._since
+        passed = self._now() - self._since
         offline, flapping = self.find(OFFLINE), self.find(FLAPPING)
         away = offline is not None and (offline.lasts is None or passed < offline.lasts)
         return away or (flapping is not None and int(passed / flapping.every) % 2 == 1)

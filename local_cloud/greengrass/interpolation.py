@@ -50,6 +50,17 @@ def interpolate(text: str, scope: Scope) -> str:
     return _VARIABLE.sub(lambda match: _value(match, scope), text)
 
 
+def interpolate_document(document: Any, scope: Scope) -> Any:  # noqa: ANN401 - any JSON value
+    """Return a configuration with the variables in all its texts replaced."""
+    if isinstance(document, str):
+        return interpolate(document, scope)
+    if isinstance(document, list):
+        return [interpolate_document(each, scope) for each in document]
+    if isinstance(document, dict):
+        return {key: interpolate_document(value, scope) for key, value in document.items()}
+    return document
+
+
 def _value(match: re.Match[str], scope: Scope) -> str:
     component, space, key = match.group("component", "space", "key")
     surroundings = scope.own if component is None else scope.dependencies.get(component)

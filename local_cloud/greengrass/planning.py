@@ -5,18 +5,25 @@ Nothing that runs is touched here, so whatever fails here leaves the device as i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from local_cloud.clock import SystemClock, moment
+
 from . import configuration, errors
-from .component import Blueprint
-from .interpolation import Scope, Surroundings, interpolate
+from .blueprint import Blueprint
+from .faults import ARCHITECTURE_MISMATCH, FOREIGN, Faults
+from .fetching import load_artifacts
+from .interpolation import Scope, Surroundings, interpolate, interpolate_document
 from .recipe import GENERIC, Artifact, Manifest, Recipe, parse_recipe
 from .resolver import Catalogue, Site, choose_manifest, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
     from pathlib import Path
+
+    from local_cloud.clock import CloudClock
 
     from .artifacts import ArtifactStore
 
@@ -24,6 +31,7 @@ NUCLEUS = "aws.greengrass.Nucleus"
 NUCLEUS_VERSION = "2.14.0"
 """The device itself: components may depend on it, and it reports this version."""
 
+_INTERPOLATE = "interpolateComponentConfiguration"
 _NUCLEUS_RECIPE = parse_recipe(
     f"""
 RecipeFormatVersion: '2020-01-25'
@@ -58,9 +66,14 @@ class Order:
 
     deployment_id: str
     target: str
-    """The ARN of the thing or thing group; an order replaces the earlier one of the same target."""
+    """The ARN of the thing or thing group."""
+    source: str
+    """Whose roots the order replaces: the target, or for a subdeployment the target of its parent."""
     components: Mapping[str, WantedComponent]
     rolls_back: bool
+    name: str = ""
+    at: float = 0.0
+    """When the deployment was made, in seconds since the epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +82,7 @@ class Installation:
 
     roots: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     blueprints: Mapping[str, Blueprint] = field(default_factory=dict)
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
 
     def is_root(self, name: str) -> bool:
         """Tell whether a deployment names the component, rather than another component needing it."""
@@ -77,17 +91,32 @@ class Installation:
 
 @dataclass(frozen=True, kw_only=True)
 class Equipment:
-    """What a device plans with."""
+    """What a device plans with; `targets` tells the thing's own ARN and those of the groups it is in now."""
 
     thing: str
     root: Path
     attributes: Mapping[str, str]
     registry: Registry
     artifacts: ArtifactStore
+    faults: Faults = field(default_factory=Faults)
+    targets: Callable[[], set[str]] | None = None
+    clock: CloudClock = field(default_factory=SystemClock)
+
+    def now(self) -> datetime:
+        """Return the time on the device."""
+        return moment(self.clock.now())
 
     def work(self, name: str) -> Path:
         """Return the work folder of a component."""
         return self.root / "work" / name
+
+    @property
+    def real_attributes(self) -> Mapping[str, str]:
+        """What manifests are chosen by: the attributes, unless the device is not what it was said to be."""
+        if self.faults.find(ARCHITECTURE_MISMATCH) is None:
+            return self.attributes
+        said = self.attributes["architecture"]
+        return {**self.attributes, "architecture": FOREIGN.get(said, "arm")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,20 +132,44 @@ class _WithNucleus:
         return _NUCLEUS_RECIPE if name == NUCLEUS else self.registry.recipe(name, version)
 
 
-def plan(order: Order, before: Installation, equipment: Equipment) -> Installation:
-    """Return the installation that an order asks for, its artifacts fetched; raises DeploymentError."""
-    roots = {**before.roots, order.target: {name: each.version for name, each in order.components.items()}}
+def plan(
+    order: Order, before: Installation, equipment: Equipment, *, before_fetch: Callable[[str], None]
+) -> Installation:
+    """Return the installation that an order asks for, its artifacts fetched; raises DeploymentError.
+
+    `before_fetch` is called with a component's name before one of its artifacts is downloaded.
+    """
+    wanted = {name: each.version for name, each in order.components.items()}
+    roots = {**_remaining_roots(order, before, equipment), order.source: wanted}
     recipes = {recipe.name: recipe for recipe in resolve(_requirements(roots), _site(before, equipment))}
-    manifests = {name: _supported_manifest(recipe, equipment) for name, recipe in recipes.items()}
-    for name, recipe in recipes.items():
-        _load_artifacts(recipe, manifests[name], equipment)
+    for recipe in recipes.values():
+        manifest = _supported_manifest(recipe, equipment)
+        load_artifacts(recipe, manifest, equipment, before_fetch)
     changes = {name: _changes(name, order, before) for name in recipes}
+    return assemble(roots, recipes, changes, equipment)
+
+
+def assemble(
+    roots: Mapping[str, Mapping[str, str]],
+    recipes: Mapping[str, Recipe],
+    changes: Mapping[str, configuration.Changes],
+    equipment: Equipment,
+) -> Installation:
+    """Return the installation of recipes, dependencies first, with what deployments changed in each."""
+    interpolated = _interpolates_configurations(changes.get(NUCLEUS, ()))
     surroundings = {name: _surroundings(recipe, changes[name], equipment) for name, recipe in recipes.items()}
     blueprints = {
-        name: _blueprint(recipe, manifests[name], changes[name], surroundings, equipment)
+        name: _blueprint(
+            recipe, changes[name], _scope(recipe, surroundings, equipment, interpolated), equipment
+        )
         for name, recipe in recipes.items()
     }
-    return Installation(roots=roots, blueprints=blueprints)
+    return Installation(roots=roots, blueprints=blueprints, recipes=recipes)
+
+
+def find_recipe(name: str, text: str) -> Recipe:
+    """Return the recipe that a device stored as text."""
+    return _NUCLEUS_RECIPE if name == NUCLEUS else parse_recipe(text)
 
 
 def changed_components(before: Mapping[str, Blueprint], after: Mapping[str, Blueprint]) -> set[str]:
@@ -127,6 +180,17 @@ def changed_components(before: Mapping[str, Blueprint], after: Mapping[str, Blue
         if blueprint.hard_dependencies & changed:
             changed.add(name)
     return changed
+
+
+def _remaining_roots(
+    order: Order, before: Installation, equipment: Equipment
+) -> Mapping[str, Mapping[str, str]]:
+    """Return the roots of the other targets; those of groups that the thing has left since are dropped."""
+    others = {target: roots for target, roots in before.roots.items() if target != order.source}
+    if equipment.targets is None or not others:
+        return others
+    current = equipment.targets()
+    return {target: roots for target, roots in others.items() if target in current}
 
 
 def _requirements(roots: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
@@ -140,7 +204,7 @@ def _requirements(roots: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str,
 def _site(before: Installation, equipment: Equipment) -> Site:
     return Site(
         catalogue=_WithNucleus(registry=equipment.registry),
-        attributes=equipment.attributes,
+        attributes=equipment.real_attributes,
         active={name: blueprint.version for name, blueprint in before.blueprints.items()},
     )
 
@@ -149,53 +213,62 @@ def _supported_manifest(recipe: Recipe, equipment: Equipment) -> Manifest:
     if recipe.kind != GENERIC and recipe is not _NUCLEUS_RECIPE:
         message = f"component {recipe.name} is of type {recipe.kind}; virtual devices run {GENERIC} only"
         raise errors.unsupported(message)
-    manifest = choose_manifest(recipe, equipment.attributes)
+    manifest = choose_manifest(recipe, equipment.real_attributes)
     if manifest is None:
         message = f"no manifest of component {recipe.name} {recipe.version} is for this device"
         raise errors.wrong_platform(message)
-    if "Bootstrap" in manifest.lifecycle.steps:
-        message = f"component {recipe.name} has a Bootstrap step; virtual devices do not run it, use Install"
-        raise errors.unsupported(message)
     return manifest
 
 
-def _load_artifacts(recipe: Recipe, manifest: Manifest, equipment: Equipment) -> None:
-    for artifact in manifest.artifacts:
-        digest = equipment.registry.digest(recipe.name, recipe.version, artifact)
-        equipment.artifacts.load(recipe.name, recipe.version, artifact, digest)
-
-
-def _changes(name: str, order: Order, before: Installation) -> configuration.Document:
+def _changes(name: str, order: Order, before: Installation) -> configuration.Changes:
     earlier = before.blueprints.get(name)
-    changes = {} if earlier is None else earlier.changes
+    changes = () if earlier is None else earlier.changes
     wanted = order.components.get(name)
     if wanted is None:
-        return dict(changes)
-    return configuration.update(changes, reset=wanted.reset, merge=wanted.merge)
+        return changes
+    return configuration.update(changes, reset=wanted.reset, merge=wanted.merge, at=order.at)
 
 
-def _surroundings(recipe: Recipe, changes: Mapping[str, Any], equipment: Equipment) -> Surroundings:
+def _interpolates_configurations(changes: configuration.Changes) -> bool:
+    """Say whether the nucleus is configured to replace variables in configurations; by default it is not."""
+    document = configuration.configure({}, changes)
+    unknown = set(document) - {_INTERPOLATE}
+    if unknown:
+        message = (
+            f"the virtual core's {NUCLEUS} can be configured in {_INTERPOLATE} only, not {min(unknown)!r}"
+        )
+        raise errors.unsupported(message)
+    return str(document.get(_INTERPOLATE)).lower() == "true"
+
+
+def _surroundings(recipe: Recipe, changes: configuration.Changes, equipment: Equipment) -> Surroundings:
     return Surroundings(
-        configuration=configuration.overlay(recipe.configuration, changes),
+        configuration=configuration.configure(recipe.configuration, changes),
         artifacts=equipment.artifacts.folder(recipe.name, recipe.version),
         unarchived=equipment.artifacts.unarchived(recipe.name, recipe.version),
         work=equipment.work(recipe.name),
     )
 
 
-def _blueprint(
-    recipe: Recipe,
-    manifest: Manifest,
-    changes: Mapping[str, Any],
-    surroundings: Mapping[str, Surroundings],
-    equipment: Equipment,
-) -> Blueprint:
+def _scope(
+    recipe: Recipe, surroundings: Mapping[str, Surroundings], equipment: Equipment, interpolated: bool
+) -> Scope:
     scope = Scope(
         own=surroundings[recipe.name],
         dependencies={each.name: surroundings[each.name] for each in recipe.dependencies},
         root=equipment.root,
         thing=equipment.thing,
     )
+    if not interpolated:
+        return scope
+    replaced = interpolate_document(scope.own.configuration, scope)
+    return replace(scope, own=replace(scope.own, configuration=replaced))
+
+
+def _blueprint(
+    recipe: Recipe, changes: configuration.Changes, scope: Scope, equipment: Equipment
+) -> Blueprint:
+    manifest = _supported_manifest(recipe, equipment)
     return Blueprint(
         name=recipe.name,
         version=recipe.version,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -91,7 +91,7 @@ class Manifest:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """One version of a component; `document` is the recipe as its author wrote it."""
+    """One version of a component; `document` is the recipe as its author wrote it, `text` its text."""
 
     name: str
     version: str
@@ -102,6 +102,7 @@ class Recipe:
     dependencies: tuple[Dependency, ...]
     manifests: tuple[Manifest, ...]
     document: Mapping[str, Any]
+    text: str = field(repr=False, compare=False)
 
 
 def parse_recipe(text: str) -> Recipe:
@@ -124,6 +125,7 @@ def parse_recipe(text: str) -> Recipe:
         dependencies=_parse_dependencies(fields.mapping("ComponentDependencies")),
         manifests=_parse_manifests(fields.items("Manifests"), fields.mapping("Lifecycle")),
         document=document,
+        text=text,
     )
 
 

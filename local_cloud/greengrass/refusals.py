@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from moto.core.exceptions import ServiceException
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 class NotFoundError(ServiceException):
@@ -32,9 +37,20 @@ class InvalidError(ServiceException):
 
     code = "ValidationException"
 
-    def __init__(self, message: str, reason: str = "FIELD_VALIDATION_FAILED") -> None:
+    def __init__(
+        self, message: str, reason: str = "FIELD_VALIDATION_FAILED", *, field: str | None = None
+    ) -> None:
         super().__init__(message)
         self.reason = reason
+        self.fields = [{"name": field, "message": message}] if field else []
+
+
+def check_choice(field: str, value: str, choices: Collection[str]) -> str:
+    """Return the value if it is one of the choices, as AWS's enumerations have it; raises InvalidError."""
+    if value not in choices:
+        message = f"{field} must be one of {', '.join(choices)}, not {value!r}"
+        raise InvalidError(message, field=field)
+    return value
 
 
 def not_emulated(what: str, remedy: str) -> InvalidError:

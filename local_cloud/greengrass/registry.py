@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,14 @@ from semantic_version import Version
 
 from .artifacts import ALGORITHM, copy_object
 from .errors import RecipeError
+from .memory import COMPONENTS, moment
 from .recipe import Artifact, Recipe, parse_recipe
 from .refusals import ConflictError, InvalidError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from .memory import Memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,8 @@ class ComponentVersion:
     recipe: Recipe
     digests: Mapping[str, str]
     created: datetime
+    token: str | None = None
+    """The client token that it was made for."""
 
     @property
     def component_arn(self) -> str:
@@ -52,16 +57,23 @@ class ComponentVersion:
 class Registry:
     """Component versions by name; safe to use from several threads."""
 
-    def __init__(self, region: str, account: str, s3: Any) -> None:  # noqa: ANN401 - boto3 clients are made at run time
+    def __init__(self, region: str, account: str, s3: Any, memory: Memory) -> None:  # noqa: ANN401 - boto3 clients are made at run time
         self._prefix = f"arn:aws:greengrass:{region}:{account}:components"
         self._account = account
         self._s3 = s3
         self._lock = threading.RLock()
+        self._memory = memory
         self._components: dict[str, dict[str, ComponentVersion]] = {}
+        for kept in sorted(memory.recall(COMPONENTS), key=lambda each: str(each["created"])):
+            recipe = parse_recipe(kept["recipe"])
+            version = self._version(recipe, kept["digests"], moment(kept["created"]))
+            named = self._components.setdefault(recipe.name, {})
+            named[recipe.version] = replace(version, token=kept["token"])
 
-    def publish(self, text: str, *, tagged: bool) -> ComponentVersion:
+    def publish(self, text: str, *, tagged: bool, token: str | None = None) -> ComponentVersion:
         """Add the component version that a recipe describes, its artifacts measured in S3.
 
+        The same client token gets the version that was made for it.
         Raises InvalidError for a bad recipe or artifact, ConflictError when the version exists.
         """
         try:
@@ -69,16 +81,15 @@ class Registry:
         except RecipeError as error:
             msg = f"The recipe is not valid: {error}"
             raise InvalidError(msg) from error
+        made = self._components.get(recipe.name, {}).get(recipe.version)
+        if token and made and (token, text) == (made.token, made.recipe.text):
+            return made
         self._check_absent(recipe, tagged=tagged)
         digests = {artifact.uri: self._measure(artifact) for artifact in _artifacts(recipe)}
-        version = ComponentVersion(
-            arn=f"{self._prefix}:{recipe.name}:versions:{recipe.version}",
-            recipe=recipe,
-            digests=digests,
-            created=datetime.now(UTC),
-        )
+        version = replace(self._version(recipe, digests, datetime.now(UTC)), token=token)
         with self._lock:
             self._check_absent(recipe, tagged=tagged)
+            self._keep(version)
             self._components.setdefault(recipe.name, {})[recipe.version] = version
         return version
 
@@ -86,6 +97,7 @@ class Registry:
         """Forget a component version; devices that run it keep it. Raises NotFoundError."""
         with self._lock:
             recipe = self.find(arn).recipe
+            self._memory.forget(COMPONENTS, f"{recipe.name}/{recipe.version}")
             del self._components[recipe.name][recipe.version]
             if not self._components[recipe.name]:
                 del self._components[recipe.name]
@@ -128,6 +140,20 @@ class Registry:
         """Return the digest of an artifact of a known version."""
         with self._lock:
             return self._components[name][version].digests[artifact.uri]
+
+    def _version(self, recipe: Recipe, digests: Mapping[str, str], created: datetime) -> ComponentVersion:
+        arn = f"{self._prefix}:{recipe.name}:versions:{recipe.version}"
+        return ComponentVersion(arn=arn, recipe=recipe, digests=digests, created=created)
+
+    def _keep(self, version: ComponentVersion) -> None:
+        recipe = version.recipe
+        document = {
+            "recipe": recipe.text,
+            "digests": dict(version.digests),
+            "created": version.created.isoformat(),
+            "token": version.token,
+        }
+        self._memory.keep(COMPONENTS, f"{recipe.name}/{recipe.version}", document)
 
     def _check_absent(self, recipe: Recipe, *, tagged: bool) -> None:
         if recipe.version in self.versions(recipe.name):

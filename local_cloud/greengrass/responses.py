@@ -9,12 +9,13 @@ from moto.core.responses import ActionResult, BaseResponse, EmptyResult
 from moto.core.utils import camelcase_to_underscores
 
 from . import shapes
-from .refusals import InvalidError, NotFoundError, not_emulated
+from .refusals import InvalidError, NotFoundError, check_choice, not_emulated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .account import Account
+    from .device import Device
     from .shapes import Answer
 
 
@@ -48,14 +49,11 @@ class GreengrassV2Response(BaseResponse):
             msg = "lambdaFunction"
             raise not_emulated(msg, "publish a recipe with inlineRecipe")
         tags = self.params.get("tags") or {}
+        registry = self.account.registry
         text = _recipe_text(self.params.get("inlineRecipe"))
-
-        def publish() -> Answer:
-            version = self.account.registry.publish(text, tagged=bool(tags))
-            self.account.tags[version.arn] = dict(tags)
-            return shapes.created_component(version)
-
-        return self._once("CreateComponentVersion", publish)
+        version = registry.publish(text, tagged=bool(tags), token=self.params.get("clientToken"))
+        self.account.tag(version.arn, tags)
+        return ActionResult(shapes.created_component(version))
 
     def describe_component(self) -> ActionResult:
         """Describe a component version."""
@@ -65,7 +63,8 @@ class GreengrassV2Response(BaseResponse):
     def get_component(self) -> ActionResult:
         """Return a recipe with the digests of its artifacts."""
         version = self.account.registry.find(self._arn())
-        output_format = self.params.get("recipeOutputFormat") or "JSON"
+        asked = self.params.get("recipeOutputFormat") or "JSON"
+        output_format = check_choice("recipeOutputFormat", asked, ("JSON", "YAML"))
         answer = {
             "recipeOutputFormat": output_format,
             "recipe": version.render(output_format),
@@ -75,7 +74,8 @@ class GreengrassV2Response(BaseResponse):
 
     def list_components(self) -> ActionResult:
         """List the components of the account; AWS's own (scope PUBLIC) are not here."""
-        if self.params.get("scope", "PRIVATE") != "PRIVATE":
+        scope = check_choice("scope", self.params.get("scope") or "PRIVATE", ("PRIVATE", "PUBLIC"))
+        if scope != "PRIVATE":
             msg = "scope PUBLIC"
             raise not_emulated(msg, "list PRIVATE components")
         components = [shapes.listed_component(each) for each in self.account.registry.latest_versions()]
@@ -89,20 +89,15 @@ class GreengrassV2Response(BaseResponse):
     def delete_component(self) -> ActionResult:
         """Delete a component version."""
         self.account.registry.delete(self._arn())
-        self.account.tags.pop(self._arn(), None)
+        self.account.untag(self._arn())
         return EmptyResult()
 
     def create_deployment(self) -> ActionResult:
         """Deploy components to a thing or thing group."""
-        request = dict(self.params)
-
-        def deploy() -> Answer:
-            deployment = self.account.deploy(request)
-            arn = self.account.arn("greengrass", f"deployments:{deployment.identifier}")
-            self.account.tags[arn] = dict(request.get("tags") or {})
-            return shapes.created_deployment(self.account, deployment)
-
-        return self._once("CreateDeployment", deploy)
+        deployment = self.account.deploy(dict(self.params))
+        arn = self.account.arn("greengrass", f"deployments:{deployment.identifier}")
+        self.account.tag(arn, self.params.get("tags") or {})
+        return ActionResult(shapes.created_deployment(self.account, deployment.identifier))
 
     def get_deployment(self) -> ActionResult:
         """Return a deployment."""
@@ -111,15 +106,26 @@ class GreengrassV2Response(BaseResponse):
 
     def list_deployments(self) -> ActionResult:
         """List deployments, the latest first; by default only the latest of each target."""
-        deployments = self.account.deployments.all()
-        target = self.params.get("targetArn")
-        if self.params.get("parentTargetArn"):
-            msg = "parentTargetArn"
-            raise not_emulated(msg, "leave it out")
-        if self.params.get("historyFilter", "LATEST_ONLY") == "LATEST_ONLY":
-            deployments = [each for each in deployments if self.account.deployments.is_latest(each)]
-        chosen = [each for each in deployments if target in (None, each.target)]
+        book = self.account.deployments
+        target, parent = self.params.get("targetArn"), self.params.get("parentTargetArn")
+        history = check_choice(
+            "historyFilter", self.params.get("historyFilter") or "LATEST_ONLY", ("ALL", "LATEST_ONLY")
+        )
+        chosen = [
+            each
+            for each in book.all()
+            if target in (None, each.target)
+            and parent in (None, each.parent)
+            and (history == "ALL" or book.is_latest(each))
+        ]
         return self._page("deployments", [shapes.listed_deployment(self.account, each) for each in chosen])
+
+    def delete_deployment(self) -> ActionResult:
+        """Delete a deployment that is not active; devices keep what they run."""
+        identifier = self._get_param("deploymentId")
+        self.account.deployments.delete(identifier)
+        self.account.untag(self.account.arn("greengrass", f"deployments:{identifier}"))
+        return EmptyResult()
 
     def cancel_deployment(self) -> ActionResult:
         """Cancel a deployment for the devices that have not begun it."""
@@ -128,9 +134,11 @@ class GreengrassV2Response(BaseResponse):
 
     def list_core_devices(self) -> ActionResult:
         """List the virtual core devices."""
+        if status := self.params.get("status"):
+            check_choice("status", status, ("HEALTHY", "UNHEALTHY"))
         devices = self.account.devices()
         if group := self.params.get("thingGroupArn"):
-            devices = self.account.targeted(group)
+            devices = [each for each in devices if _has_deployed(each, group)]
         wanted = {field: self.params.get(field) for field in ("status", "runtime") if self.params.get(field)}
         listed = [shapes.listed_device(device) for device in devices]
         return self._page("coreDevices", [each for each in listed if wanted.items() <= each.items()])
@@ -141,6 +149,11 @@ class GreengrassV2Response(BaseResponse):
         tags = self._tags(self.account.arn("greengrass", f"coreDevices:{device.thing}"))
         return ActionResult(shapes.got_device(device, tags))
 
+    def delete_core_device(self) -> ActionResult:
+        """Switch a core device off and forget it; its IoT thing stays."""
+        self.account.delete_device(self._device().thing)
+        return EmptyResult()
+
     def list_effective_deployments(self) -> ActionResult:
         """List what became of every deployment that a device got, the latest first."""
         executions = self._device().executions()
@@ -150,24 +163,23 @@ class GreengrassV2Response(BaseResponse):
     def list_installed_components(self) -> ActionResult:
         """List the components on a device; by default only those that a deployment names."""
         components = self._device().installed()
-        if self.params.get("topologyFilter", "ROOT") == "ROOT":
+        wanted = check_choice("topologyFilter", self.params.get("topologyFilter") or "ROOT", ("ALL", "ROOT"))
+        if wanted == "ROOT":
             components = [each for each in components if each.is_root]
         return self._page("installedComponents", [shapes.installed_component(each) for each in components])
 
     def list_tags_for_resource(self) -> ActionResult:
         """Return the tags of a component version, a deployment or a core device."""
-        return ActionResult({"tags": self._resource_tags()})
+        return ActionResult({"tags": self._tags(self._resource())})
 
     def tag_resource(self) -> ActionResult:
         """Add tags."""
-        self._resource_tags().update(self.params["tags"])
+        self.account.tag(self._resource(), self.params["tags"])
         return EmptyResult()
 
     def untag_resource(self) -> ActionResult:
         """Remove tags."""
-        tags = self._resource_tags()
-        for key in self.params["tagKeys"]:
-            tags.pop(key, None)
+        self.account.tag(self._resource(), {}, removed=self.params["tagKeys"])
         return EmptyResult()
 
     def _arn(self) -> str:
@@ -177,9 +189,9 @@ class GreengrassV2Response(BaseResponse):
         return self.account.device(self._get_param("coreDeviceThingName"))
 
     def _tags(self, arn: str) -> dict[str, str]:
-        return self.account.tags.get(arn, {})
+        return self.account.tags(arn)
 
-    def _resource_tags(self) -> dict[str, str]:
+    def _resource(self) -> str:
         arn = self._get_param("resourceArn")
         kind, _, name = arn.rpartition(":greengrass:")[2].split(":", 2)[2].partition(":")
         if kind == "components":
@@ -190,16 +202,18 @@ class GreengrassV2Response(BaseResponse):
             self.account.device(name)
         else:
             raise NotFoundError(arn, "resource")
-        return self.account.tags.setdefault(arn, {})
-
-    def _once(self, operation: str, answer: Callable[[], Answer]) -> ActionResult:
-        token = self.params.get("clientToken")
-        if not token:
-            return ActionResult(answer())
-        return ActionResult(self.account.answer_once(f"{operation} {token}", answer))
+        return str(arn)
 
     def _page(self, key: str, items: list[Answer]) -> ActionResult:
         return ActionResult(shapes.page(items, self.params, key=key))
+
+
+def _has_deployed(device: Device, group: str) -> bool:
+    """Say whether a deployment to the group has succeeded on a device; AWS's filter asks for no more."""
+    return any(
+        each.order.target == group and each.status in ("SUCCEEDED", "COMPLETED")
+        for each in device.executions()
+    )
 
 
 def _recipe_text(blob: Any) -> str:  # noqa: ANN401 - moto's parameters have no types

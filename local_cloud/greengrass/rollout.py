@@ -15,12 +15,15 @@ from .refusals import InvalidError, not_emulated
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from local_cloud.clock import CloudClock
+
     from .device import Device
     from .planning import Order
 
 MINUTE_SECONDS = 60.0
 MAX_PER_MINUTE = 1000
 _FAILURES = {"FAILED": {"FAILED"}, "REJECTED": {"REJECTED"}, "TIMED_OUT": {"TIMED_OUT"}}
+_OVER = ("SUCCEEDED", "COMPLETED", "FAILED", "REJECTED", "TIMED_OUT", "CANCELED")
 _FAILURES["ALL"] = {"FAILED", "REJECTED", "TIMED_OUT"}
 
 
@@ -79,7 +82,10 @@ def _parse_limit(document: Mapping[str, Any]) -> Limit:
 
 
 class Rollout:
-    """One deployment on its way; `is_active` says whether it still counts, `cancel` ends it."""
+    """One deployment on its way; `is_active` says whether it still counts, `cancel` ends it.
+
+    `statuses` says how it went on the devices that had it in an earlier life.
+    """
 
     def __init__(
         self,
@@ -88,14 +94,18 @@ class Rollout:
         *,
         is_active: Callable[[], bool],
         cancel: Callable[[], object],
+        statuses: Mapping[str, str],
+        clock: CloudClock,
     ) -> None:
         self._order = order
         self._pace = pace
         self._is_active = is_active
         self._cancel = cancel
         self._lock = threading.Lock()
-        self._timer: threading.Timer | None = None
-        self._statuses: dict[str, str] = {}
+        self._waiting: threading.Thread | None = None
+        self._statuses = {thing: status for thing, status in statuses.items() if status in _OVER}
+        self._clock = clock
+        self._closed = threading.Event()
 
     def start(self, devices: Sequence[Device]) -> None:
         """Hand the deployment to the first devices now and to the others minute by minute."""
@@ -115,17 +125,21 @@ class Rollout:
 
     def close(self) -> None:
         """Reach no further device."""
+        self._closed.set()
         with self._lock:
-            timer, self._timer = self._timer, None
-        if timer:
-            timer.cancel()
+            waiting, self._waiting = self._waiting, None
+        if waiting:
+            waiting.join()
 
     def _continue_later(self, devices: Sequence[Device]) -> None:
+        due = self._clock.now() + MINUTE_SECONDS
+
         def go_on() -> None:
-            if self._is_active():
+            while not self._closed.is_set() and (left := due - self._clock.now()) > 0:
+                self._clock.wait(self._closed, left)
+            if not self._closed.is_set() and self._is_active():
                 self.start(devices)
 
         with self._lock:
-            self._timer = threading.Timer(MINUTE_SECONDS, go_on)
-            self._timer.daemon = True
-            self._timer.start()
+            self._waiting = threading.Thread(target=go_on, name="rollout", daemon=True)
+            self._waiting.start()

@@ -12,8 +12,11 @@ import moto.backends
 from moto.core.base_backend import BackendDict, BaseBackend
 
 from .account import Account
+from .gate import Gate
+from .memory import accounts
 from .refusals import not_emulated
 from .responses import GreengrassV2Response
+from .specs import DeviceSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,6 +45,7 @@ class Greengrass:
         self._context = context
         self._lock = threading.Lock()
         self._accounts: dict[str, Account] = {}
+        self._gate = Gate()
         self._patch = _Patch(self.account)
 
     def account(self, account: str, region: str) -> Account:
@@ -51,7 +55,7 @@ class Greengrass:
             raise not_emulated(msg, f"use {self._context.region}")
         with self._lock:
             if account not in self._accounts:
-                self._accounts[account] = Account(self._context, account)
+                self._accounts[account] = Account(self._context, account, self._gate)
             return self._accounts[account]
 
     @property
@@ -61,12 +65,27 @@ class Greengrass:
             accounts = list(self._accounts.values())
         return tuple(device for account in accounts for device in account.devices())
 
+    def reopen(self) -> None:
+        """Switch the devices on that the store knows; moto must have been started, with what it kept.
+
+        Their components start as on a device that is switched on, and deployments under way go on.
+        """
+        for account in accounts(self._context.store):
+            self.account(account, self._context.region).reopen()
+
     def add_device(self, thing: str, account: str) -> Device:
         """Switch on a virtual core device in an account, its IoT thing made if it is missing.
 
         Moto must have been started. A device that is already on is returned as it is.
         """
-        return self.account(account, self._context.region).add_device(thing)
+        here = self.account(account, self._context.region)
+        on = next((device for device in here.devices() if device.thing == thing), None)
+        return on or here.add_device(DeviceSpec(thing=thing))
+
+    def add_fleet(self, specs: Iterable[DeviceSpec], account: str) -> tuple[Device, ...]:
+        """Switch on the devices of a fleet, their things and groups made; those that are on change to it."""
+        here = self.account(account, self._context.region)
+        return tuple(here.add_device(spec) for spec in specs)
 
     def close(self) -> None:
         """Switch off all devices and take Greengrass out of moto; calling it again does nothing."""

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .account import Account
+    from .crew import InstalledComponent
     from .deployments import Deployment
-    from .device import Device, Execution, InstalledComponent
+    from .device import Device
+    from .execution import Execution
     from .registry import ComponentVersion
 
 MAX_RESULTS = 100
@@ -69,12 +71,12 @@ def listed_version(version: ComponentVersion) -> Answer:
     }
 
 
-def created_deployment(account: Account, deployment: Deployment) -> Answer:
+def created_deployment(account: Account, identifier: str) -> Answer:
     """CreateDeployment. The IoT job has an ARN, as on AWS, but no entry in the IoT service."""
     return {
-        "deploymentId": deployment.identifier,
-        "iotJobId": deployment.identifier,
-        "iotJobArn": account.arn("iot", f"job/{deployment.identifier}"),
+        "deploymentId": identifier,
+        "iotJobId": identifier,
+        "iotJobArn": account.arn("iot", f"job/{identifier}"),
     }
 
 
@@ -84,10 +86,11 @@ def listed_deployment(account: Account, deployment: Deployment) -> Answer:
         "targetArn": deployment.target,
         "revisionId": str(deployment.revision),
         "deploymentId": deployment.identifier,
-        "deploymentName": deployment.name,
+        "deploymentName": deployment.order.name,
         "creationTimestamp": deployment.created,
         "deploymentStatus": deployment.status,
         "isLatestForTarget": account.deployments.is_latest(deployment),
+        **({"parentTargetArn": deployment.parent} if deployment.parent else {}),
     }
 
 
@@ -95,21 +98,20 @@ def got_deployment(account: Account, deployment: Deployment) -> Answer:
     """GetDeployment."""
     return {
         **listed_deployment(account, deployment),
-        **created_deployment(account, deployment),
-        "components": deployment.components,
+        **created_deployment(account, deployment.identifier),
+        "components": deployment.request.get("components") or {},
         "deploymentPolicies": deployment.policies,
-        "iotJobConfiguration": deployment.job_configuration,
-        "tags": account.tags.get(account.arn("greengrass", f"deployments:{deployment.identifier}"), {}),
+        "iotJobConfiguration": deployment.request.get("iotJobConfiguration") or {},
+        "tags": account.tags(account.arn("greengrass", f"deployments:{deployment.identifier}")),
     }
 
 
 def listed_device(device: Device) -> Answer:
     """One device of ListCoreDevices."""
-    components = device.installed()
     return {
         "coreDeviceThingName": device.thing,
         "status": "HEALTHY" if device.is_healthy() else "UNHEALTHY",
-        "lastStatusUpdateTimestamp": max([device.created, *(each.changed for each in components)]),
+        "lastStatusUpdateTimestamp": device.updated,
         "platform": device.attributes["os"],
         "architecture": device.attributes["architecture"],
         "runtime": device.runtime,
@@ -123,11 +125,11 @@ def got_device(device: Device, tags: dict[str, str]) -> Answer:
 
 def effective_deployment(account: Account, execution: Execution) -> Answer:
     """One deployment of ListEffectiveDeployments."""
-    deployment = account.deployments.find(execution.order.deployment_id)
+    order = execution.order
     return {
-        **created_deployment(account, deployment),
-        "deploymentName": deployment.name,
-        "targetArn": deployment.target,
+        **created_deployment(account, order.deployment_id),
+        "deploymentName": order.name,
+        "targetArn": order.target,
         "coreDeviceExecutionStatus": execution.status,
         "reason": execution.reason,
         "creationTimestamp": execution.created,

@@ -293,7 +293,6 @@ NO_STATE_CHANGE: list[tuple[dict[str, object], str]] = [
     ),
     ({"ComponentDependencies": {"com.example.App": {"VersionRequirement": "^7.0.0"}}}, "requires ^7.0.0"),
     ({"Manifests": [{"Platform": {"os": "windows"}}]}, "no manifest of component com.example.New"),
-    ({"Manifests": [{"Lifecycle": {"Bootstrap": "true"}}]}, "Bootstrap"),
     ({"ComponentType": "aws.greengrass.plugin"}, "aws.greengrass.plugin"),
 ]
 

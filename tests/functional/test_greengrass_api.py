@@ -227,6 +227,8 @@ MISSING: list[tuple[str, dict[str, Any]]] = [
     ("get_deployment", {"deploymentId": "none"}),
     ("cancel_deployment", {"deploymentId": "none"}),
     ("get_core_device", {"coreDeviceThingName": "none"}),
+    ("delete_core_device", {"coreDeviceThingName": "none"}),
+    ("delete_deployment", {"deploymentId": "none"}),
     ("list_effective_deployments", {"coreDeviceThingName": "none"}),
     ("list_installed_components", {"coreDeviceThingName": "none"}),
     ("list_component_versions", {"arn": PREFIX}),
@@ -245,7 +247,6 @@ def test_what_does_not_exist_is_not_found(client: Any, operation: str, arguments
 
 NOT_EMULATED: list[tuple[str, dict[str, Any]]] = [
     ("get_service_role_for_account", {}),
-    ("delete_core_device", {"coreDeviceThingName": "line-3"}),
     ("resolve_component_candidates", {}),
     ("list_components", {"scope": "PUBLIC"}),
     ("create_component_version", {"lambdaFunction": {"lambdaArn": "arn:aws:lambda:us-east-1:1:function:f"}}),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_cloud.greengrass.configuration import look_up, overlay, update
+from local_cloud.greengrass.configuration import Changes, configure, look_up, overlay, update
 from local_cloud.greengrass.errors import DeploymentError
 
 UPDATES: list[tuple[dict[str, Any], list[str], dict[str, Any], dict[str, Any]]] = [
@@ -31,12 +31,27 @@ UPDATES: list[tuple[dict[str, Any], list[str], dict[str, Any], dict[str, Any]]] 
 def test_update(
     changes: dict[str, Any], reset: list[str], merge: dict[str, Any], expected: dict[str, Any]
 ) -> None:
-    assert update(changes, reset=reset, merge=merge) == expected
+    before = update((), reset=[], merge=changes, at=1)
+    after = update(before, reset=reset, merge=merge, at=2)
+    assert configure({}, after) == expected
+
+
+def test_an_older_deployment_changes_nothing_that_a_later_one_set() -> None:
+    later: Changes = update((), reset=[], merge={"a": 2, "b": {"c": 2}}, at=20)
+    both = update(later, reset=["/a"], merge={"a": 1, "b": {"c": 1, "d": 1}, "e": 1}, at=10)
+    assert configure({}, both) == {"a": 2, "b": {"c": 2, "d": 1}, "e": 1}
+    assert configure({}, update(both, reset=[""], merge={}, at=30)) == {}
+
+
+def test_changes_survive_new_defaults_and_untouched_values_take_them() -> None:
+    changes = update((), reset=[], merge={"a": {"x": 9}}, at=1)
+    assert configure({"a": {"x": 1, "y": 1}}, changes) == {"a": {"x": 9, "y": 1}}
+    assert configure({"a": {"x": 2, "y": 2}, "z": 2}, changes) == {"a": {"x": 9, "y": 2}, "z": 2}
 
 
 def test_elements_of_lists_cannot_be_reset() -> None:
     with pytest.raises(DeploymentError, match="list"):
-        update({"a": [1]}, reset=["/a/0"], merge={})
+        update(update((), reset=[], merge={"a": [1]}, at=1), reset=["/a/0"], merge={}, at=2)
 
 
 POINTERS: list[tuple[str, Any]] = [
@@ -72,3 +87,9 @@ def test_overlay_is_idempotent_and_changes_neither(lower: dict[str, Any], upper:
     assert overlay(lower, {}) == lower
     assert overlay({}, upper) == upper
     assert repr((lower, upper)) == before
+
+
+@given(OBJECTS, OBJECTS)
+def test_merging_is_laying_over(first: dict[str, Any], second: dict[str, Any]) -> None:
+    changes = update(update((), reset=[], merge=first, at=1), reset=[], merge=second, at=2)
+    assert configure({}, changes) == overlay(first, second)
