@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from local_cloud import fleet
 from local_cloud.context import ORCHESTRATOR_ACCOUNT, Context
 from local_cloud.datasets import upload
 from local_cloud.functions import CUSTOM_HANDLER
@@ -80,15 +81,10 @@ def _pack_custom(plan: Plan) -> Iterator[tuple[str, bytes]]:
 
 
 def _start_devices(cloud: LocalCloud, plan: Plan) -> None:
-    """Start one virtual device for each thing that the spec deploys to, and one in each thing group."""
-    iot = cloud.context.client("iot", plan.usecase.account)
-    for target in plan.targets:
-        sort, name = target.split("/", 1)
-        thing = name if sort == "thing" else f"{name}-device-1"
-        cloud.greengrass.add_device(thing, plan.usecase.account)
-        if sort == "thinggroup":
-            iot.create_thing_group(thingGroupName=name)
-            iot.add_thing_to_thing_group(thingGroupName=name, thingName=thing)
+    """Start the fleet beside the spec, with a device for each target that would meet none."""
+    described = plan.spec.parent / fleet.FILE_NAME
+    specs = fleet.read_fleet(described) if described.exists() else ()
+    cloud.greengrass.add_fleet(fleet.complete(specs, plan.targets), plan.usecase.account)
 
 
 def _upload_assets(context: Context, plan: Plan) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -233,7 +234,9 @@ class Account:
             if spec.attributes:
                 iot.update_thing(thingName=spec.thing, attributePayload=attributes)
         for group in spec.groups:
-            iot.create_thing_group(thingGroupName=group)
+            # Asked again, moto takes the same group for another one.
+            with contextlib.suppress(iot.exceptions.ResourceAlreadyExistsException):
+                iot.create_thing_group(thingGroupName=group)
             iot.add_thing_to_thing_group(thingGroupName=group, thingName=spec.thing)
 
     def _members(self, kind: str, name: str) -> set[str]:
