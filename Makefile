@@ -5,7 +5,7 @@ RUN_READY := .venv/.run-ready
 DEV_READY := .venv/.dev-ready
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test lint soak bench lock clean
+.PHONY: help demo test lint synth soak bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -32,6 +32,9 @@ lint: $(DEV_READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+synth: $(DEV_READY) ## write the platform's CloudFormation templates to cdk.out, offline
+	$(BIN)/python -m stacks.app
+
 soak: $(DEV_READY) ## the long suites
 	$(BIN)/python -m pytest -m soak
 
@@ -43,4 +46,4 @@ lock: ## rewrite the lock files from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev --extra stacks --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
 
 clean: ## remove what demo and test made
-	rm -rf .venv .edgepipe build
+	rm -rf .venv .edgepipe build cdk.out

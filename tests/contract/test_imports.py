@@ -47,6 +47,12 @@ TABLE = (
     Row(path="local_cloud", ours=frozenset({"local_cloud", "pipelines"}), third_party=LOCAL, by_name=True),
     Row(path="cli.py", ours=frozenset({"verbs"}), late=frozenset({"pipelines", "local_cloud"})),
     Row(path="verbs", ours=frozenset({"verbs"}), late=frozenset({"pipelines", "local_cloud"})),
+    Row(
+        path="stacks",
+        ours=frozenset({"stacks", "pipelines"}),
+        third_party=frozenset({"aws_cdk", "cdk_nag", "constructs", "yaml"}),
+        late=frozenset({"boto3"}),
+    ),
     Row(path="edge_components", third_party=ON_DEVICES),
     Row(path="containers", third_party=IN_JOBS),
     Row(path="examples", third_party=IN_JOBS),

@@ -40,7 +40,7 @@ def test_a_job_whose_run_is_gone_is_stopped_and_closed(cloud: Cloud, execution: 
     assert cloud.sagemaker.stopped == cloud.sagemaker.created
     sweeper.sweep(cloud.desk())
     assert status(cloud) is Status.SENT
-    assert sweeper.sweep(cloud.desk()) == {"open": 0}
+    assert sweeper.sweep(cloud.desk()) == {"open": 0, "overdue": 0}
 
 
 def test_a_job_past_its_deadline_is_stopped(cloud: Cloud) -> None:
