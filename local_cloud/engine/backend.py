@@ -17,7 +17,7 @@ from moto.stepfunctions.exceptions import (
 )
 from moto.stepfunctions.models import StateMachine, StateMachineAlias, StepFunctionBackend
 
-from local_cloud.engine import machines, reader
+from local_cloud.engine import machines, reader, redrive
 from local_cloud.engine.errors import Failure, InvalidDefinitionError
 from local_cloud.engine.execution import Execution
 from local_cloud.engine.payload import MAX_DATA, decode, too_large
@@ -157,6 +157,17 @@ class EngineBackend(StepFunctionBackend):
         """Stop an execution and return it."""
         execution = self.describe_execution(execution_arn)
         execution.stop(error, cause)
+        return execution
+
+    def redrive_execution(self, execution_arn: str) -> Execution:
+        """Take up an execution that did not succeed, from where it failed, and return it."""
+        now = self.engine.clock.now()
+        with self._starting:
+            execution = self.describe_execution(execution_arn)
+            if (reason := redrive.obstacle(execution, now)) is not None:
+                raise AWSError(reason, "ExecutionNotRedrivable")
+            execution = self._adopt(redrive.redrive(execution, self._runs, now))
+        execution.start()
         return execution
 
     def describe_execution(self, execution_arn: str) -> Execution:  # type: ignore[override] # as above

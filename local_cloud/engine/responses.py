@@ -11,10 +11,11 @@ from moto.core.exceptions import AWSError
 from moto.core.responses import ActionResult, EmptyResult
 from moto.stepfunctions.responses import StepFunctionResponse
 
-from local_cloud.engine import reader
+from local_cloud.engine import reader, redrive
 from local_cloud.engine.clock import moment
 from local_cloud.engine.errors import InvalidDefinitionError
 from local_cloud.engine.history import DEFAULT_PAGE, MAX_PAGE
+from local_cloud.engine.redrive import RedriveResponse
 from local_cloud.engine.refusals import RefusedOperations
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 MAX_DIAGNOSTICS = 100
 
 
-class EngineResponse(RefusedOperations, StepFunctionResponse):  # type: ignore[misc] # made from a table
+class EngineResponse(RedriveResponse, RefusedOperations, StepFunctionResponse):  # type: ignore[misc] # made from a table
     """The operations about executions and tasks."""
 
     @property
@@ -46,8 +47,9 @@ class EngineResponse(RefusedOperations, StepFunctionResponse):  # type: ignore[m
             "outputDetails": {"included": True} if ending.output is not None else None,
             "error": ending.error,
             "cause": ending.cause,
-            "redriveCount": 0,
-            "redriveStatus": "NOT_REDRIVABLE",
+            "stateMachineVersionArn": execution.record.version,
+            "stateMachineAliasArn": execution.record.alias,
+            **redrive.describe(execution, self.backend.engine.clock.now()),
         }
         return ActionResult({name: value for name, value in shown.items() if value is not None})
 

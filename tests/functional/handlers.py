@@ -116,6 +116,15 @@ def step(event: Any, _context: Any) -> dict[str, Any]:
     return {}
 
 
+def note(name: str, _context: Any) -> str:
+    """Notes that it was called, and fails as often as FAILURES says."""
+    EVENTS.append({"step": name})
+    error, message, times = FAILURES.get(name, ("", "", 0))
+    if sum(each["step"] == name for each in EVENTS) <= times:
+        raise type(error, (Exception,), {})(message)
+    return name
+
+
 def _name(event: dict[str, Any]) -> str:
     return "/".join(filter(None, [event.get("step"), event.get("target")]))
 
