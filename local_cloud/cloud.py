@@ -57,7 +57,8 @@ def local_cloud(
         stack.enter_context(_environment(region))
         stack.enter_context(_handlers_time(context.clock))
         aws = mock_aws(config=MOTO)
-        handles = [part.install(context) for part in (engine, functions, sagemaker, greengrass)]
+        runs = engine.install(context, path=folder / engine.FILE_NAME)
+        handles = [runs, *(part.install(context) for part in (functions, sagemaker, greengrass))]
         memory = durable.install(context)
         aws.start()
         stack.callback(aws.stop)
@@ -66,7 +67,7 @@ def local_cloud(
             stack.callback(handle.close)
         memory.restore()
         handles[-1].reopen()
-        yield LocalCloud(context=context, store=store, engine=handles[0], greengrass=handles[-1])
+        yield LocalCloud(context=context, store=store, engine=runs, greengrass=handles[-1])
 
 
 @contextmanager

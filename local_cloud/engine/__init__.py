@@ -1,5 +1,6 @@
 """Our interpreter of JSONata state machines, behind moto's Step Functions API."""
 
 from local_cloud.engine.handle import Engine, install
+from local_cloud.engine.runs import FILE_NAME
 
-__all__ = ["Engine", "install"]
+__all__ = ["FILE_NAME", "Engine", "install"]
