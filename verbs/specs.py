@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from verbs import aws
 from verbs.verb import (
     CHANGES,
     OK,
     SPEC_INVALID,
-    EnvironmentLacksError,
     UsageError,
     add_verb,
     emit,
@@ -64,10 +64,12 @@ def _add_explain(verbs: Verbs) -> None:
 
 def _add_plan(verbs: Verbs) -> None:
     parser = add_verb(verbs, "plan", _plan, "show what a spec would change, and what a run would cost")
-    parser.add_argument("--against", metavar="FILE", help="another spec, or what `compile` wrote")
+    against = "another spec, what `compile` wrote, or the word deployed: what is live on AWS"
+    parser.add_argument("--against", metavar="FILE", help=against)
     words = "how long the jobs of a step or kind take, for the cost"
     parser.add_argument("--minutes", metavar="STEP=MINUTES", action="append", default=[], help=words)
     parser.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
+    aws.add_options(parser)
     add_verb(verbs, "policy", _policy, "print the IAM policies that a spec needs")
 
 
@@ -133,11 +135,11 @@ def _graph(args: argparse.Namespace) -> int:
 def _plan(args: argparse.Namespace) -> int:
     from pipelines import cost, plan
 
-    if args.against == "deployed":
-        message = "this edgepipe cannot read what is deployed on AWS; compare with a file: --against FILE"
-        raise EnvironmentLacksError(message)
     new = plan.read_version(readable(args.spec))
-    old = plan.read_version(readable(Path(args.against))) if args.against else None
+    if args.against == "deployed":
+        old = aws.read_deployed(args, new.machine.pipeline)
+    else:
+        old = plan.read_version(readable(Path(args.against))) if args.against else None
     made = plan.make(new, old, against=args.against or "", minutes=cost.read_minutes(args.minutes))
     sys.stdout.write(plan.render(made, args.output))
     return CHANGES if made.changed else OK

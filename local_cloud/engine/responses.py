@@ -53,6 +53,15 @@ class EngineResponse(RedriveResponse, RefusedOperations, StepFunctionResponse): 
         }
         return ActionResult({name: value for name, value in shown.items() if value is not None})
 
+    def list_state_machine_versions(self) -> ActionResult:
+        """List a machine's versions, newest first, all on one page."""
+        machine = self.backend.describe_state_machine(self._get_param("stateMachineArn"))
+        versions = [
+            {"stateMachineVersionArn": version.arn, "creationDate": version.creation_date}
+            for _, version in sorted(machine.versions.items(), reverse=True)
+        ]
+        return ActionResult({"stateMachineVersions": versions})
+
     def describe_state_machine_for_execution(self) -> ActionResult:
         """Describe the machine as it was when the execution started."""
         execution = self._execution()

@@ -45,8 +45,17 @@ TABLE = (
         late=frozenset({"botocore"}),
     ),
     Row(path="local_cloud", ours=frozenset({"local_cloud", "pipelines"}), third_party=LOCAL, by_name=True),
-    Row(path="cli.py", ours=frozenset({"verbs"}), late=frozenset({"pipelines", "local_cloud"})),
-    Row(path="verbs", ours=frozenset({"verbs"}), late=frozenset({"pipelines", "local_cloud"})),
+    Row(
+        path="operations",
+        ours=frozenset({"operations", "pipelines"}),
+        late=frozenset({"boto3", "botocore", "tasks"}),
+    ),
+    Row(path="cli.py", ours=frozenset({"verbs"}), late=frozenset({"pipelines", "local_cloud", "operations"})),
+    Row(
+        path="verbs",
+        ours=frozenset({"verbs"}),
+        late=frozenset({"pipelines", "local_cloud", "operations"}),
+    ),
     Row(
         path="stacks",
         ours=frozenset({"stacks", "pipelines"}),
@@ -58,7 +67,18 @@ TABLE = (
     Row(path="examples", third_party=IN_JOBS),
 )
 OURS = frozenset(
-    {"tasks", "pipelines", "local_cloud", "cli", "edge_components", "containers", "stacks", "tests", "verbs"}
+    {
+        "tasks",
+        "operations",
+        "pipelines",
+        "local_cloud",
+        "cli",
+        "edge_components",
+        "containers",
+        "stacks",
+        "tests",
+        "verbs",
+    }
 )
 
 

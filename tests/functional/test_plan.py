@@ -73,7 +73,7 @@ def test_files_alone_are_a_change(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["--against", "deployed"], 5, "compare with a file: --against FILE"),
+        (["--against", "deployed"], 5, "Give one with --region"),
         (["--against", "none.yaml"], 2, "cannot read none.yaml"),
         (["--against", "bad.yaml"], 3, "bad.yaml:6:3: P020"),
         (["--against", "broken.json"], 2, "no definition that `edgepipe compile` wrote"),

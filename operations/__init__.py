@@ -1,0 +1,1 @@
+"""What the command line does on AWS: release pipelines, start and watch runs, look after use cases."""
