@@ -68,8 +68,11 @@ def error_code(error: BaseException) -> str:
 @contextmanager
 def explained(settings: Settings) -> Iterator[None]:
     """Turn botocore's errors into OperationErrors that name the remedy."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
+    try:
+        from botocore.exceptions import BotoCoreError, ClientError
+    except ModuleNotFoundError as error:
+        message = "working on AWS needs boto3, which is not installed: pip install 'edgepipe[aws]'"
+        raise OperationError(message) from error
     try:
         yield
     except (ClientError, BotoCoreError) as error:

@@ -112,6 +112,8 @@ def find(machines: Machines, run: str) -> str:
             )
             raise OperationError(message)
         return run
+    if run == "last" and (newest := recent(machines, None, limit=1)):
+        return newest[0].arn
     for pipeline in sorted(_pipelines(machines), key=len, reverse=True):
         if run.startswith(f"{pipeline}-"):
             arn = f"{machines.arn(pipeline).replace(':stateMachine:', ':execution:')}:{run}"
@@ -148,10 +150,10 @@ def read(machines: Machines, arn: str) -> Run:
     )
 
 
-def recent(machines: Machines, pipeline: str | None, limit: int) -> list[Entry]:
-    """List the newest runs of a pipeline, or of all, newest first."""
+def recent(machines: Machines, pipeline: str | None, *, limit: int, status: str | None = None) -> list[Entry]:
+    """List the newest runs of a pipeline, or of all, newest first; only those that stand as `status` says."""
     names = [pipeline] if pipeline else list(_pipelines(machines))
-    found = [entry for name in names for entry in _entries(machines, name, limit)]
+    found = [entry for name in names for entry in _entries(machines, name, limit, status)]
     return sorted(found, key=lambda entry: entry.started, reverse=True)[:limit]
 
 
@@ -226,12 +228,13 @@ def _pipelines(machines: Machines) -> Iterator[str]:
         yield from (name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX))
 
 
-def _entries(machines: Machines, pipeline: str, limit: int) -> Iterator[Entry]:
+def _entries(machines: Machines, pipeline: str, limit: int, status: str | None) -> Iterator[Entry]:
     reply: Mapping[str, Any] | None = ask(
         machines.client.list_executions,
         "StateMachineDoesNotExist",
         stateMachineArn=machines.arn(pipeline),
         maxResults=min(limit, 1000),
+        **({"statusFilter": status} if status else {}),
     )
     for each in reply["executions"] if reply else ():
         yield Entry(

@@ -107,11 +107,8 @@ def connect(
     settings: Settings, *, region: str | None = None, environ: Mapping[str, str] | None = None
 ) -> Aws:
     """Open a session; `region` is where to go when the user has not chosen. Raises OperationError."""
-    try:
-        from boto3.session import Session
-    except ModuleNotFoundError as error:
-        message = "working on AWS needs boto3, which is not installed: pip install 'edgepipe[aws]'"
-        raise OperationError(message) from error
+    from boto3.session import Session
+
     session = Session(profile_name=settings.profile)
     chosen = settings.region or (environ or os.environ).get("AWS_REGION") or session.region_name or region
     if not chosen:

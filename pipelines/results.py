@@ -9,8 +9,14 @@ Outputs = Mapping[str, Any]
 
 
 def describe(kind: str, outputs: Outputs) -> str:
-    """Return one short line about a step's output object; an unknown kind's line names its outputs."""
-    return LINES.get(kind, _names)(outputs)
+    """Return one short line about a step's output object; an unknown kind's line names its outputs.
+
+    So does that of an output without the facts that the line tells, as another version's handler may give.
+    """
+    try:
+        return LINES.get(kind, _names)(outputs)
+    except (LookupError, TypeError, AttributeError, StopIteration):
+        return _names(outputs)
 
 
 def size(count: float) -> str:

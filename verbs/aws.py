@@ -36,8 +36,9 @@ def add(verbs: Verbs) -> None:
     """Add the verbs of AWS, and AWS to the verbs of runs; called after all other verbs are there."""
     _add_apply(verbs)
     _add_submit(verbs)
-    for name, (words, act) in _SHARED.items():
-        _share(verbs, name, words, act)
+    for name, act in _SHARED.items():
+        _share(verbs, name, act)
+    verbs.choices["runs"].add_argument("--pipeline", metavar="NAME", help="on AWS: only this pipeline's runs")
     redrive = add_verb(
         verbs, "redrive", _on_aws(_redrive), "run the failed part of a run on AWS again", spec=False
     )
@@ -103,35 +104,22 @@ def _on_aws(act: Verb) -> Verb:
 
     @functools.wraps(act)
     def verb(args: argparse.Namespace) -> int:
-        try:
-            import botocore.exceptions  # noqa: F401 - only to say early that it is missing
-        except ModuleNotFoundError as error:
-            message = "working on AWS needs boto3, which is not installed: pip install 'edgepipe[aws]'"
-            raise EnvironmentLacksError(message) from error
         return guarded(lambda: act(args), settings_of(args))
 
     return verb
 
 
-def _share(verbs: Verbs, name: str, words: str, act: Verb) -> None:
-    """Give a verb its AWS side; one that has no local side yet gets its arguments too."""
-    parser = verbs.choices.get(name)
-    local = parser.get_default("verb") if parser else None
-    if parser is None:
-        parser = add_verb(verbs, name, act, words, spec=False)
-        _add_run_arguments(parser, name)
-    parser.add_argument_group("AWS").add_argument("--aws", action="store_true", help="act on AWS, not here")
+def _share(verbs: Verbs, name: str, act: Verb) -> None:
+    """Give a verb of runs on this machine its AWS side."""
+    parser = verbs.choices[name]
+    parser.add_argument("--aws", action="store_true", help="act on AWS, not here")
     add_options(parser)
-    parser.set_defaults(verb=functools.partial(_route, name=name, local=local, remote=_on_aws(act)))
+    local = parser.get_default("verb")
+    parser.set_defaults(verb=functools.partial(_route, local=local, remote=_on_aws(act)))
 
 
-def _route(args: argparse.Namespace, *, name: str, local: Verb | None, remote: Verb) -> int:
-    if _means_aws(args):
-        return remote(args)
-    if local is None:
-        message = f"'{name}' works on AWS: give an execution's ARN, or --aws and a run's name"
-        raise UsageError(message)
-    return local(args)
+def _route(args: argparse.Namespace, *, local: Verb, remote: Verb) -> int:
+    return remote(args) if _means_aws(args) else local(args)
 
 
 def _means_aws(args: argparse.Namespace) -> bool:
@@ -139,21 +127,6 @@ def _means_aws(args: argparse.Namespace) -> bool:
     run = str(getattr(args, "run", None) or "")
     chosen = [name for name in _SIGNS if getattr(args, name, None)]
     return (run.startswith("arn:") and ":execution:" in run) or any(name != "account" for name in chosen)
-
-
-def _add_run_arguments(parser: argparse.ArgumentParser, name: str) -> None:
-    if name == "runs":
-        parser.add_argument("pipeline", metavar="PIPELINE", nargs="?", help="left out, all")
-        parser.add_argument("--limit", metavar="N", type=int, default=20, help="(default: 20)")
-    else:
-        parser.add_argument("run", metavar="RUN", help="its ARN or its name")
-    if name in ("approve", "reject"):
-        parser.add_argument("step", metavar="STEP", help="the step that waits")
-        parser.add_argument("--comment", default="", help="why")
-    if name == "logs":
-        parser.add_argument("step", metavar="STEP", nargs="?", help="left out, all steps")
-    if name in ("status", "watch", "runs"):
-        parser.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
 
 
 def _add_apply(verbs: Verbs) -> None:
@@ -280,16 +253,19 @@ def _watch(args: argparse.Namespace) -> int:
     from operations import runs
 
     _, _, machines = _open_machines(args)
-    json_wanted = getattr(args, "output", "text") == "json"
+    json_wanted = args.output == "json"
     return _follow(machines, runs.find(machines, args.run), say if json_wanted else print, record=json_wanted)
 
 
 def _runs(args: argparse.Namespace) -> int:
     from operations import runs
 
+    if args.status == "INTERRUPTED":
+        message = "no run on AWS is ever INTERRUPTED: Step Functions goes on by itself"
+        raise UsageError(message)
     _, _, machines = _open_machines(args)
-    found = runs.recent(machines, getattr(args, "pipeline", None), getattr(args, "limit", None) or 20)
-    if getattr(args, "output", "text") == "json":
+    found = runs.recent(machines, args.pipeline, limit=args.limit, status=args.status)
+    if args.output == "json":
         print(json.dumps([entry.as_json() for entry in found], indent=2))
     else:
         print("\n".join(entry.render() for entry in found) or "no runs")
@@ -312,25 +288,26 @@ def _redrive(args: argparse.Namespace) -> int:
     return OK
 
 
-def _answer(args: argparse.Namespace, *, approved: bool) -> int:
+def _answer(args: argparse.Namespace) -> int:
     from operations import runs
 
     aws, caller, machines = _open_machines(args)
     arn = runs.find(machines, args.run)
-    say(
-        runs.answer(
-            aws, caller, arn, args.step, approved=approved, comment=getattr(args, "comment", "") or ""
-        )
-    )
+    say(runs.answer(aws, caller, arn, args.step, approved=args.approved, comment=args.comment))
     return OK
 
 
 def _logs(args: argparse.Namespace) -> int:
     from operations import logs, runs
 
+    if args.device:
+        message = (
+            "--device is for virtual devices; on AWS a device's log manager sends its logs to CloudWatch"
+        )
+        raise UsageError(message)
     aws, _, machines = _open_machines(args)
     run = runs.read(machines, runs.find(machines, args.run))
-    for line in logs.read(aws, run, _find_usecase(args, run.usecase), getattr(args, "step", None)):
+    for line in logs.read(aws, run, _find_usecase(args, run.usecase), args.step):
         print(line)
     return OK
 
@@ -359,7 +336,7 @@ def _follow(machines: Machines, arn: str, tell: Callable[[str], object], *, reco
 
 
 def _show(run: Run, args: argparse.Namespace) -> None:
-    json_wanted = getattr(args, "output", "text") == "json"
+    json_wanted = args.output == "json"
     print(json.dumps(run.as_json(), indent=2) if json_wanted else run.render())
 
 
@@ -367,13 +344,13 @@ def _print(made: Any, form: str) -> None:  # noqa: ANN401 - whatever can be rend
     print(json.dumps(made.as_json(), indent=2) if form == "json" else made.render())
 
 
-_SHARED: dict[str, tuple[str, Verb]] = {
-    "runs": ("list runs on AWS", _runs),
-    "status": ("show how far a run is", _status),
-    "watch": ("follow a run to its end", _watch),
-    "logs": ("print what a run's handlers and jobs have written", _logs),
-    "stop": ("stop a run", _stop),
-    "approve": ("answer yes to a step that waits for a person", functools.partial(_answer, approved=True)),
-    "reject": ("answer no to a step that waits for a person", functools.partial(_answer, approved=False)),
+_SHARED: dict[str, Verb] = {
+    "runs": _runs,
+    "status": _status,
+    "watch": _watch,
+    "logs": _logs,
+    "stop": _stop,
+    "approve": _answer,
+    "reject": _answer,
 }
-"""The verbs that act here and on AWS: name → help, and what AWS's side does."""
+"""The verbs that act here and on AWS: name → what AWS's side does."""

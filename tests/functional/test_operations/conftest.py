@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,18 @@ def deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platfo
         monkeypatch.setattr(handlers, "EVENTS", [])
         monkeypatch.setattr(handlers, "FAILURES", {})
         yield made
+        settle(made)
+
+
+def settle(made: Platform) -> None:
+    """Let runs that a test has left end."""
+    states = made.client("stepfunctions")
+    give_up = time.monotonic() + 60
+    for machine in states.list_state_machines()["stateMachines"]:
+        arn = machine["stateMachineArn"]
+        while states.list_executions(stateMachineArn=arn, statusFilter="RUNNING")["executions"]:
+            assert time.monotonic() < give_up, "a run did not end"
+            time.sleep(0.05)
 
 
 def register(folder: Path, **changes: Any) -> usecase.UseCase:

@@ -71,3 +71,7 @@ def test_size(count: float, text: str) -> None:
 def test_gate_shows_each_figure_with_its_threshold() -> None:
     rows = [{"metric": "recall", "op": ">=", "threshold": 0.9, "value": 0.98, "passed": True}]
     assert results.gate(rows) == "recall 0.980 >= 0.9"
+
+
+def test_an_output_without_the_facts_is_named() -> None:
+    assert results.describe("label", {"labels": {"facts": {}}}) == "labels"
