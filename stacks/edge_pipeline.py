@@ -24,7 +24,7 @@ from stacks.assets import PackedAsset, add_assets
 from stacks.functions import Function, FunctionPlan
 from stacks.machines import add_machine_log
 from stacks.notices import add_notices
-from stacks.permissions import CUSTOM, machine_statements
+from stacks.permissions import CUSTOM, TELEMETRY, machine_statements
 from stacks.places import Place
 from stacks.roles import add_role, trust_service
 from stacks.triggers import Triggers
@@ -156,6 +156,7 @@ def _add_machine(scope: EdgePipeline, source: Source, values: Mapping[str, str])
         name=platform.machine_role_name(source.name),
         trust=[trust_service("states", account=scope.home.account)],
         statements=machine_statements(derived, values),
+        telemetry=TELEMETRY,
     )
     definition = packages.stage(
         scope, "Definition", name=f"{source.name}.asl.json", content=text.encode("utf-8")

@@ -59,13 +59,12 @@ def usecase_statements(usecase: UseCase) -> Statements:
 def execution_statements(usecase: UseCase) -> Statements:
     """Return what SageMaker's jobs may do: read their inputs, write their results, log, pull their image."""
     logs = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents")
-    here = Place(account=usecase.account, region=usecase.region)
     results, data = _bucket(usecase.results_bucket), _bucket(usecase.data_bucket)
     return [
         allow(["s3:GetObject"], [f"{data}/*", f"{results}/assets/*", f"{results}/runs/*"]),
         allow(["s3:PutObject"], [f"{results}/runs/*"]),
         allow(["s3:ListBucket"], [data, results]),
-        allow(logs, [here.arn("logs", "log-group:/aws/sagemaker/*")]),
+        allow(logs, [_job_logs(usecase)]),
         allow(
             ["cloudwatch:PutMetricData"],
             ["*"],
@@ -91,6 +90,7 @@ def operator_statements(usecase: UseCase) -> Statements:
         ),
         allow(["greengrass:ListComponentVersions"], scopes["components"]),
         allow(["greengrass:GetCoreDevice"], scopes["devices"]),
+        allow(["logs:FilterLogEvents"], [_job_logs(usecase)]),
         allow(["servicequotas:ListServiceQuotas"], ["*"]),
     ]
 
@@ -101,15 +101,15 @@ def device_statements(usecase: UseCase) -> Statements:
 
 
 def machine_statements(machine: policies.Policy, functions: Mapping[str, str]) -> Statements:
-    """Return what a state machine's role may do: the derived policy, and to write its log and its traces."""
+    """Return what a state machine's role may call: the derived policy."""
     derived = [each.as_json() for each in machine.statements]
     for statement in derived:
         named = [_function(resource, functions) for resource in statement["Resource"]]
         statement["Resource"] = sorted(named)
-    return [*derived, *LOGGED, *TRACED]
+    return derived
 
 
-LOGGED: Statements = [
+TELEMETRY: Statements = [
     allow(
         (
             "logs:CreateLogDelivery",
@@ -122,10 +122,7 @@ LOGGED: Statements = [
             "logs:UpdateLogDelivery",
         ),
         ["*"],
-    )
-]
-"""docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html"""
-TRACED: Statements = [
+    ),
     allow(
         (
             "xray:GetSamplingRules",
@@ -134,9 +131,10 @@ TRACED: Statements = [
             "xray:PutTraceSegments",
         ),
         ["*"],
-    )
+    ),
 ]
-"""docs.aws.amazon.com/step-functions/latest/dg/concepts-xray-tracing.html"""
+"""What Step Functions needs to write a state machine's log and traces
+(docs.aws.amazon.com/step-functions/latest/dg: cw-logs.html, concepts-xray-tracing.html)."""
 
 
 def _function(resource: str, functions: Mapping[str, str]) -> str:
@@ -194,6 +192,10 @@ def _repositories(usecase: UseCase) -> Iterator[str]:
         yield place.arn("ecr", f"repository/{found['name']}")
     for name in FRAMEWORK_REPOSITORIES:
         yield f"arn:aws:ecr:{usecase.region}:*:repository/{name}"
+
+
+def _job_logs(usecase: UseCase) -> str:
+    return Place(account=usecase.account, region=usecase.region).arn("logs", "log-group:/aws/sagemaker/*")
 
 
 def _bucket(name: str) -> str:

@@ -27,18 +27,26 @@ def add_role(
     name: str | None,
     trust: Sequence[Document],
     statements: Sequence[Mapping[str, Any]],
+    telemetry: Sequence[Mapping[str, Any]] = (),
 ) -> iam.CfnRole:
-    """Add a role. Raises UnexplainedError for a wildcard without a reason."""
+    """Add a role. Raises UnexplainedError for a wildcard without a reason.
+
+    `telemetry` is a policy of its own: `edgepipe apply` rewrites the other one.
+    """
+    policies = {"edgepipe": statements, "edgepipe-telemetry": telemetry}
     role = iam.CfnRole(
         scope,
         construct_id,
         role_name=name,
         assume_role_policy_document={"Version": "2012-10-17", "Statement": list(trust)},
-        policies=[iam.CfnRole.PolicyProperty(policy_name="edgepipe", policy_document=document(statements))]
-        if statements
-        else None,
+        policies=[
+            iam.CfnRole.PolicyProperty(policy_name=policy, policy_document=document(allowed))
+            for policy, allowed in policies.items()
+            if allowed
+        ]
+        or None,
     )
-    acknowledge_wildcards(role, statements)
+    acknowledge_wildcards(role, [*statements, *telemetry])
     return role
 
 

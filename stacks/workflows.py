@@ -16,7 +16,7 @@ from stacks import packages
 from stacks.deployment import enter_statements, log_statement
 from stacks.functions import Function, FunctionPlan
 from stacks.machines import add_machine_log
-from stacks.permissions import LOGGED, TRACED
+from stacks.permissions import TELEMETRY
 from stacks.roles import add_role, allow, trust_service
 
 if TYPE_CHECKING:
@@ -55,6 +55,25 @@ def _add_base_model(scope: Construct, home: Place) -> str:
 
     Input: {"base_model": address, "pipelines": [names], "param": the parameter that takes the address}.
     """
+    each = _each_pipeline(scope, home)
+    failed = sfn.Fail(
+        scope,
+        "Some not started",
+        query_language=sfn.QueryLanguage.JSONATA,
+        error="NotStartedError",
+        cause="{% $string($states.input.lost) %}",
+    )
+    judge = sfn.Choice(scope, "All started?", query_language=sfn.QueryLanguage.JSONATA)
+    judge.when(sfn.Condition.jsonata("{% $count($states.input.lost) > 0 %}"), failed)
+    judge.otherwise(sfn.Succeed(scope, "All started"))
+    pipelines = f"{home.machine('edgepipe-*')}:*"
+    return _add_machine(
+        scope, BASE_MODEL, each.next(judge), home, [allow(["states:StartExecution"], [pipelines])]
+    )
+
+
+def _each_pipeline(scope: Construct, home: Place) -> sfn.Map:
+    """Start each pipeline; its output says which were lost."""
     started = sfn.Pass(scope, "Started already")
     lost = sfn.Pass(
         scope,
@@ -80,20 +99,7 @@ def _add_base_model(scope: Construct, home: Place) -> str:
         outputs="{% {'lost': [$states.result[$exists(error)]]} %}",
     )
     each.item_processor(start)
-    failed = sfn.Fail(
-        scope,
-        "Some not started",
-        query_language=sfn.QueryLanguage.JSONATA,
-        error="NotStartedError",
-        cause="{% $string($states.input.lost) %}",
-    )
-    judge = sfn.Choice(scope, "All started?", query_language=sfn.QueryLanguage.JSONATA)
-    judge.when(sfn.Condition.jsonata("{% $count($states.input.lost) > 0 %}"), failed)
-    judge.otherwise(sfn.Succeed(scope, "All started"))
-    pipelines = f"{home.machine('edgepipe-*')}:*"
-    return _add_machine(
-        scope, BASE_MODEL, each.next(judge), home, [allow(["states:StartExecution"], [pipelines])]
-    )
+    return each
 
 
 def _start_pipeline(scope: Construct, home: Place) -> sfn_tasks.CallAwsService:
@@ -186,7 +192,8 @@ def _add_machine(
         f"{name}-role",
         name=None,
         trust=[trust_service("states", account=home.account)],
-        statements=[*statements, *LOGGED, *TRACED],
+        statements=statements,
+        telemetry=TELEMETRY,
     )
     machine = sfn.StateMachine(
         scope,

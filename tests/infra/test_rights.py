@@ -125,3 +125,12 @@ def test_a_machine_calls_its_own_functions_only(assembly: Assembly) -> None:
     names = {arn.rpartition(":")[2] for arn in called}
     kinds = ("label", "transform", "train", "compile", "package", "publish", "deploy", "failure")
     assert names == {f"edgepipe-{kind}" for kind in kinds} | {"edgepipe-wafer-defects-audit"}
+
+
+def test_apply_can_rewrite_a_machines_rights_and_leave_its_log_alone(assembly: Assembly) -> None:
+    policies = {
+        each["PolicyName"]: each["PolicyDocument"]["Statement"]
+        for each in role(assembly, "edgepipe-machine-cookie-defects")["Policies"]
+    }
+    assert [each["Action"] for each in policies["edgepipe"]] == [["lambda:InvokeFunction"]]
+    assert "logs:CreateLogDelivery" in policies["edgepipe-telemetry"][0]["Action"]
