@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -100,3 +104,38 @@ def test_a_fleet_deploys_and_leaves_nothing(
     assert set(threading.enumerate()) <= threads
     assert eventually(lambda: mine() <= processes)
     assert shared_memory() <= memory
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_cloud_that_is_stopped_while_it_deploys_leaves_no_process(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    memory = shared_memory()
+    program = subprocess.Popen(
+        [sys.executable, "-m", "tests.functional.fleet_program", str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "deploying\n"
+        program.send_signal(number)
+        assert program.wait(60) != 0
+        program.stdout.close()
+    finally:
+        program.kill()
+        program.wait()
+    assert eventually(lambda: not working_in(tmp_path))
+    assert shared_memory() <= memory
+
+
+def working_in(folder: Path) -> list[str]:
+    """Return the processes whose working folder lies in a folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cwd"):
+        with contextlib.suppress(OSError):
+            if path.readlink().is_relative_to(folder):
+                found.append(path.parent.name)
+    return found
