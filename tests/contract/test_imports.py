@@ -20,7 +20,18 @@ ON_DEVICES = frozenset(
 )
 IN_JOBS = frozenset({"PIL", "numpy", "onnx", "onnxruntime"})
 LOCAL = frozenset(
-    {"PIL", "boto3", "botocore", "jsonata", "moto", "packaging", "semantic_version", "werkzeug", "yaml"}
+    {
+        "PIL",
+        "boto3",
+        "botocore",
+        "jsonata",
+        "moto",
+        "packaging",
+        "semantic_version",
+        "werkzeug",
+        "xmltodict",
+        "yaml",
+    }
 )
 
 
