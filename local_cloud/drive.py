@@ -170,15 +170,17 @@ class LocalRun:
         return bool(fresh)
 
     def _look_at_jobs(self) -> None:
-        """Note what the running steps wait for, and where its log is."""
+        """Note what the running steps wait for, and where its log is; write the record if that is new."""
         table: Any = importlib.import_module("tasks.jobs").job_table()
-        self._waits.clear()
+        before, self._waits = self._waits, {}
         for job in table.open_jobs(run_arn=self.plan.arn):
             self._waits[job.step] = _describe(job, moment(job.deadline))
             if group := _LOG_GROUPS.get(job.type):
                 path = str(self.plan.state_dir / "logs/aws/sagemaker" / group / f"{job.name}.log")
                 logs = self._logs.setdefault(job.step, [])
                 logs += [path] * (path not in logs)
+        if self._waits != before:
+            write_record(self._record("RUNNING", self._events))
 
     def _explain(self, record: Record, execution: Mapping[str, Any]) -> Record:
         step = next((step.id for step in record.steps if step.status in {"FAILED", "ABORTED"}), None)

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Literal
 from local_cloud import interrupts
 from local_cloud.approvals import Approvals, check_answers
 from local_cloud.clock import ScaledClock, SystemClock
-from local_cloud.cloud import LocalCloud, local_cloud
-from local_cloud.drive import LocalRun
 from local_cloud.plan import Plan, UnavailableError, plan_run, read_plan, write_plan
 from local_cloud.progress import Terminal
 from local_cloud.record import Record, render_summary
@@ -25,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from local_cloud.clock import CloudClock
+    from local_cloud.cloud import LocalCloud
+    from local_cloud.drive import LocalRun
 
 __all__ = ["Options", "UnavailableError", "resume_run", "run_spec", "stop_run"]
 
@@ -83,8 +83,8 @@ def stop_run(state_dir: Path, run_id: str) -> Record:
 
 def _drive(plan: Plan, options: Options, *, begin: bool) -> int:
     terminal = Terminal(sys.stderr, live=sys.stderr.isatty())
-    terminal.print(plan.run_id)
     with interrupts.raised(), _opened(plan) as cloud:
+        terminal.print(plan.run_id)
         if begin:
             write_plan(plan)
         record = _local_run(cloud, plan, terminal, options.answers, attended=True).execute()
@@ -100,6 +100,8 @@ def _drive(plan: Plan, options: Options, *, begin: bool) -> int:
 @contextmanager
 def _opened(plan: Plan) -> Iterator[LocalCloud]:
     """Open the cloud, its clock going on where the run's stood."""
+    from local_cloud.cloud import local_cloud  # moto's import would delay every message about the spec
+
     with local_cloud(plan.state_dir, region=plan.usecase.region, clock=_clock(plan)) as cloud:
         yield cloud
 
@@ -114,6 +116,8 @@ def _clock(plan: Plan) -> CloudClock:
 def _local_run(
     cloud: LocalCloud, plan: Plan, terminal: Terminal, answers: Mapping[str, bool], *, attended: bool
 ) -> LocalRun:
+    from local_cloud.drive import LocalRun  # imports boto3
+
     requests = Requests(cloud.store, plan.run_id)
     where = "" if str(plan.state_dir) == ".edgepipe" else f" --state-dir {plan.state_dir}"
     approvals = Approvals(
