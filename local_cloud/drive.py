@@ -109,8 +109,7 @@ class LocalRun:
         states = self._client("stepfunctions", ORCHESTRATOR_ACCOUNT)
         status = states.describe_execution(executionArn=self.plan.arn)["status"]
         if status == "RUNNING":
-            engine: Any = self.cloud.engine
-            engine.resume(self.plan.arn)
+            self.cloud.engine.resume(self.plan.arn)
         elif status != "SUCCEEDED":
             states.redrive_execution(executionArn=self.plan.arn)
 

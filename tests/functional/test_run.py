@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+ROOT = Path(__file__).parents[2]
 SPEC = Path(__file__).parent / "pipelines" / "brightness" / "pipeline.yaml"
 RUN_SECONDS = 180
 EDGEPIPE = Path(sys.executable).with_name("edgepipe")
