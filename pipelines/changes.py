@@ -153,6 +153,9 @@ def differences(new: Json, old: Json) -> Iterator[Field]:
 
 def _own_reason(step: str, tasks: tuple[Task, ...], new: Version, old: Version) -> str:
     work, known = _work(tasks, new.machine), _work(old.machine.steps()[step], old.machine)
+    for names, word in ((work.keys() - known.keys(), "new"), (known.keys() - work.keys(), "gone")):
+        if names:
+            return f"{', '.join(sorted(names))} {'are' if len(names) > 1 else 'is'} {word}"
     changed = [field.path for field in differences(work, known)]
     if changed:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""

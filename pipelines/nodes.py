@@ -21,6 +21,7 @@ _TRUE = frozenset({"true", "True", "TRUE"})
 _FALSE = frozenset({"false", "False", "FALSE"})
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+_NUMBER_BEYOND = re.compile(rf"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)|{_FLOAT.pattern}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +37,13 @@ class ScalarNode:
     def value(self) -> values.Scalar:
         """Return the scalar's value; a quoted one is always a string."""
         return self.text if self.quoted else plain_value(self.text)
+
+    @property
+    def is_beyond_json(self) -> bool:
+        """Say whether YAML reads a number that JSON cannot write: `.nan`, `.inf` or one beyond a double."""
+        if self.quoted or not _NUMBER_BEYOND.fullmatch(self.text):
+            return False
+        return self.text[-1].isalpha() or math.isinf(float(self.text))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pipelines.cost import Estimate
+    from pipelines.values import Json
 
 PLATFORM = Path(__file__).resolve().parents[1]
 """Where edgepipe's own files lie: some go along with a pipeline as assets."""
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 _SHOWN = 60
+_SHOWN_BEFORE = 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +122,8 @@ def _states(plan: Plan) -> Iterator[str]:
     for change in plan.states:
         yield f"  {_SIGNS[change.action]} {change.state}"
         for field in change.fields:
-            yield f"      {field.path}: {_value(field.old)} -> {_value(field.new)}"
+            old, new = _pair(field.old, field.new)
+            yield f"      {field.path}: {old} -> {new}"
     yield ""
 
 
@@ -159,8 +163,15 @@ def _count(actions: Iterable[str]) -> str:
     return ", ".join(f"{found[action]} {action}" for action in _SIGNS if found[action]) or "no changes"
 
 
-def _value(value: Any) -> str:  # noqa: ANN401 - any JSON
-    return ABSENT if value is ABSENT else shorten(json.dumps(value, ensure_ascii=False), _SHOWN)
+def _pair(old: Json, new: Json) -> tuple[str, str]:
+    """Write two values; long ones without most of what both begin with."""
+    before, after = (
+        ABSENT if value is ABSENT else json.dumps(value, ensure_ascii=False) for value in (old, new)
+    )
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False)))
+    skipped = max(0, same - _SHOWN_BEFORE) if max(len(before), len(after)) > _SHOWN else 0
+    head = "…" if skipped else ""
+    return shorten(head + before[skipped:], _SHOWN), shorten(head + after[skipped:], _SHOWN)
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:

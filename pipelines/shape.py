@@ -147,8 +147,9 @@ def _types(schema: Schema) -> frozenset[str]:
 def _check_scalar(node: ScalarNode, schema: Schema, name: str) -> Shape:
     if not schema and references.OPENING in node.text:
         return _slot(node, _ANY)
-    shape = Shape(value=_scalar_value(node, _types(schema)))
-    if not _check_type(shape, node, schema, name):
+    expected = _types(schema)
+    shape = Shape(value=_scalar_value(node, expected))
+    if not _check_type(shape, node, schema, name) or not _check_number(shape, node, expected, name):
         return shape
     for keyword, judge in _SCALAR_CHECKS.items():
         problem = judge(shape.value, schema[keyword], schema) if keyword in schema else None
@@ -172,6 +173,16 @@ def _check_type(shape: Shape, node: Node, schema: Schema, name: str) -> bool:
         return True
     wanted = " or ".join(_WORDS[each] for each in _WORDS if each in expected)
     shape.report("P012", f"{name} must be {wanted}, not {_describe(node, actual)}", node)
+    shape.value = None
+    return False
+
+
+def _check_number(shape: Shape, node: ScalarNode, expected: frozenset[str], name: str) -> bool:
+    """Refuse what is meant as a number and would go on as text, where a place takes both."""
+    if not isinstance(shape.value, str) or "number" not in expected or not node.is_beyond_json:
+        return True
+    hint = "If it is meant as text, put it into quotes."
+    shape.report("P012", f"{name} cannot be '{shorten(node.text)}': JSON has no such number", node, hint)
     shape.value = None
     return False
 

@@ -35,11 +35,23 @@ LAMBDA_ERRORS = (
 )
 """Passing errors of Lambda itself (docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html)."""
 
-_RETRY_TRANSIENT = {
-    "ErrorEquals": ["TransientError", *LAMBDA_ERRORS],
-    "MaxAttempts": 7,
-    "JitterStrategy": "FULL",
-}
+DEATHS = ("Lambda.Unknown", "Runtime.ExitError")
+"""A function that ended in the middle: killed, or out of memory.
+
+The first is what the same page calls it; the second is what Lambda's answer names, where it names a type. A
+handler may be killed at any line and run again.
+"""
+
+LATE = "Sandbox.Timedout"
+"""A function that took more than its own time.
+
+One that starts a job hung, and is called again. A step that is one call would only be late again.
+"""
+
+_ENDED_EARLY = ("TransientError", *LAMBDA_ERRORS, *DEATHS)
+
+_RETRY_TRANSIENT = {"ErrorEquals": [*_ENDED_EARLY], "MaxAttempts": 7, "JitterStrategy": "FULL"}
+_RETRY_TRANSIENT_OR_LATE = {**_RETRY_TRANSIENT, "ErrorEquals": [*_ENDED_EARLY, LATE]}
 """1, 2, 4 ... 64 seconds: the interval of 1 and the rate of 2 are Step Functions' own."""
 
 _RETRY_CAPACITY = {
@@ -75,7 +87,11 @@ def task(
         "Arguments": {"FunctionName": function_arn, "Payload": payload},
         "TimeoutSeconds": most,
         **(heartbeat if waits else {}),
-        "Retry": [*limits.retriers, _RETRY_TRANSIENT, *([_RETRY_CAPACITY] if limits.asks_capacity else [])],
+        "Retry": [
+            *limits.retriers,
+            _RETRY_TRANSIENT_OR_LATE if waits else _RETRY_TRANSIENT,
+            *([_RETRY_CAPACITY] if limits.asks_capacity else []),
+        ],
     }
 
 

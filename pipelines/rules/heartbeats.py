@@ -16,6 +16,8 @@ CODE = "P053"
 LEAST_SECONDS = 120
 """Two runs of the sweeper, which sends the signs of life."""
 
+SUGGESTED_SECONDS = 900
+
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
     """Yield heartbeats that could never be missed, or that would be missed by a step that is well."""
@@ -31,4 +33,15 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
                 f"a heartbeat must be at least {LEAST_SECONDS} seconds, the time of two sweeps, and shorter "
                 f"than the timeout ({step.timeout_seconds} seconds)"
             )
-            yield Diagnostic(code=CODE, message=message, span=node.span)
+            hint = _advise(step.timeout_seconds, too_short=own < LEAST_SECONDS)
+            yield Diagnostic(code=CODE, message=message, span=node.span, hint=hint)
+
+
+def _advise(timeout: int, *, too_short: bool) -> str:
+    if timeout <= LEAST_SECONDS:
+        return "Leave it out: so short a timeout ends a lost step soon enough."
+    if too_short:
+        return (
+            "Write 2m or more, such as 15m." if timeout > SUGGESTED_SECONDS else "Write 2m, or leave it out."
+        )
+    return "Write a shorter one, or raise timeout."

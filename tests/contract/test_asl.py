@@ -14,7 +14,7 @@ from statelint.linter import Linter  # type: ignore[import-untyped]  # as above
 from local_cloud.engine import reader
 from pipelines.configs import retrier
 from pipelines.definition import markers, substitute
-from pipelines.states import LAMBDA_ERRORS
+from pipelines.states import DEATHS, LAMBDA_ERRORS, LATE
 from tasks import errors
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -70,13 +70,30 @@ def test_the_local_engine_accepts_it(case: str) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_retried_errors_are_raised_by_somebody(case: str) -> None:
-    known = {*LAMBDA_ERRORS, *vars(errors)}
+    known = {*LAMBDA_ERRORS, *DEATHS, LATE, *vars(errors)}
     machine = deployed(case)
     retried = {error for retrier in retriers(json.loads(machine)) for error in retrier["ErrorEquals"]}
     assert retried <= known
     assert "TransientError" in retried
     assert ("CapacityError" in retried) == (".waitForTaskToken" in machine)
     assert retried.isdisjoint({"TaskInputError", "JobFailedError", "QualityGateError"})
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_handler_that_died_is_called_again(case: str) -> None:
+    """AWS calls it Lambda.Unknown ("Handle Lambda service exceptions"), or what Lambda's answer names."""
+    for task in tasks(json.loads(deployed(case))):
+        retried = {error for retrier in task["Retry"] for error in retrier["ErrorEquals"]}
+        assert {"Lambda.Unknown", "Runtime.ExitError"} <= retried
+        # A step that is one call would only be late again; one that waits has its time after the call.
+        assert ("Sandbox.Timedout" in retried) == task["Resource"].endswith(".waitForTaskToken")
+
+
+def tasks(value: Any) -> list[dict[str, Any]]:
+    if isinstance(value, dict):
+        own = [value] if value.get("Type") == "Task" else []
+        return own + [found for item in value.values() for found in tasks(item)]
+    return [found for item in value for found in tasks(item)] if isinstance(value, list) else []
 
 
 def retriers(value: Any) -> list[dict[str, Any]]:

@@ -45,6 +45,16 @@ def test_no_changes_are_exit_code_0(folder: Path) -> None:
     assert plan["cost"]["total"] == pytest.approx(sum(item["cost"] for item in plan["cost"]["items"]))
 
 
+def test_of_two_long_values_the_difference_is_shown(folder: Path) -> None:
+    for name, epochs in (("short", 20), ("long", 300)):
+        params = f"params: {{epochs: {{type: integer, default: {epochs}}}}}\n"
+        text = HEAD.replace("steps:", f"{params}steps:") + LABEL
+        folder.joinpath(f"{name}.yaml").write_text(text, encoding="utf-8")
+    done = edgepipe("plan", "long.yaml", "--against", "short.yaml", cwd=folder)
+    (line,) = [line for line in done.stdout.decode().splitlines() if "params.epochs: " in line]
+    assert line.endswith(': …s.input.params.epochs : 20 %}" -> …s.input.params.epochs : 300 %}"')
+
+
 def test_against_nothing_everything_is_new(folder: Path) -> None:
     done = edgepipe("plan", "old.yaml", "--output", "json", cwd=folder)
     assert done.returncode == 4

@@ -181,7 +181,7 @@ class Simulation:
             self._handled[run.arn] = self.scheduler.now
             self._judge_handler(run, token, process, error)
             if process.died:
-                run.lose_reply(token)
+                run.hear_of_death(token, late=process.late)
             elif error:
                 run.refuse(token, error)
 

@@ -46,6 +46,8 @@ class Process:
     name: str
     started: float
     died: bool = False
+    late: bool = False
+    """Whether it died because its time was up."""
     stumbled: bool = False
     """Whether a call of it failed."""
 
@@ -125,6 +127,7 @@ class Scheduler:
         overdue = self.now - process.started > HANDLER_SECONDS
         struck = self._troubled() and self._faults.crash and self._random.random() < self._faults.crash / 2
         if overdue or struck or self._faults.crash_at.get(number) == side:
+            process.late = overdue
             self._note(process, number, f"dies {side}")
             raise Killed
 

@@ -22,6 +22,9 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "cookies" / "asl.json"
 LOST_REPLY = "Lambda.ServiceException"
 """What Step Functions sees when the answer of a Lambda does not arrive, whatever the Lambda goes on to do."""
 
+DEATH, LATE = "Runtime.ExitError", "Sandbox.Timedout"
+"""What it sees when a Lambda is killed, and when it takes more than its own time."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Retrier:
@@ -105,6 +108,10 @@ class Run:
         """Hear nothing from the handler that was called with a token."""
         if self.token == token:
             self.fail(LOST_REPLY)
+
+    def hear_of_death(self, token: str, *, late: bool) -> None:
+        """Hear that the handler that was called with a token died, or was ended because it was late."""
+        self.refuse(token, LATE if late else DEATH)
 
     def refuse(self, token: str, error: str) -> None:
         """Hear an error from the handler that was called with a token."""

@@ -54,6 +54,16 @@ def test_states_come_and_go() -> None:
     ]
 
 
+def test_a_step_whose_states_come_and_go_runs_again() -> None:
+    one = "  deploy: {inputs: {component: s3://bucket/x}, targets: [thing/a]}\n"
+    waves = one.replace(
+        "targets: [thing/a]", "waves: [{name: W, targets: [thing/a]}, {name: all, targets: [thing/b]}]"
+    )
+    first, second = version(waves.replace("W", "canary")), version(waves.replace("W", "pilot"))
+    assert reruns(first, version(one)) == {"deploy": "deploy (all), deploy (canary) are new"}
+    assert reruns(second, first) == {"deploy": "deploy (pilot) is new"}
+
+
 def test_a_state_inside_a_map_is_compared_by_its_own_name() -> None:
     new = version(MODEL + COMPILE.replace("]}", "], instance: ml.m5.large}")).machine
     found = changes.compare_states(new, version(MODEL + COMPILE).machine)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines import nodes
+from pipelines.diagnostics import START
 from pipelines.nodes import plain_value
 
 
@@ -45,6 +47,19 @@ def test_core_scalars_have_values(text: str, value: object) -> None:
 )
 def test_everything_else_stays_what_was_written(text: str) -> None:
     assert plain_value(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "beyond"),
+    [
+        *((text, True) for text in (".nan", ".NaN", ".inf", "-.Inf", "+.INF", "1e400", "9" * 400)),
+        *((text, False) for text in ("nan", "inf", "-.nan", "1e308", "30", "1.10", "1_000", "9" * 20, "")),
+    ],
+)
+def test_some_numbers_are_beyond_json(text: str, beyond: bool) -> None:
+    node = nodes.ScalarNode(text=text, raw=text, quoted=False, span=START)
+    assert node.is_beyond_json == beyond
+    assert not replace(node, quoted=True).is_beyond_json
 
 
 @given(st.text())

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from pipelines.diagnostics import SpecError
 from pipelines.rules import ALL_RULES, Rule
-from tests.unit.pipelines.specs import COMPILE, LABEL, MODEL, TRAIN, TRANSFORM, codes, spec
+from tests.unit.pipelines.specs import COMPILE, LABEL, MODEL, TRAIN, TRANSFORM, build, codes, spec
 
 DEPLOY = (
     MODEL
@@ -17,6 +18,21 @@ DEPLOY = (
 
 def train(extra: str) -> str:
     return MODEL.replace("{script: train.py", f"{{{extra}, script: train.py")
+
+
+HEARTBEATS = [
+    ("heartbeat: 60s", "Write 2m or more, such as 15m."),
+    ("heartbeat: 60s, timeout: 5m", "Write 2m, or leave it out."),
+    ("heartbeat: 60s, timeout: 90s", "Leave it out: so short a timeout ends a lost step soon enough."),
+    ("heartbeat: 10m, timeout: 10m", "Write a shorter one, or raise timeout."),
+]
+
+
+@pytest.mark.parametrize(("extra", "hint"), HEARTBEATS)
+def test_a_heartbeat_that_does_not_fit_comes_with_one_that_does(extra: str, hint: str) -> None:
+    with pytest.raises(SpecError) as raised:
+        build(train(extra))
+    assert [found.hint for found in raised.value.diagnostics] == [hint]
 
 
 LONG_LABELS = MODEL.replace("anomaly", ", ".join("x" * 60 + str(n) for n in range(5)))
