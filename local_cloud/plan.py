@@ -107,7 +107,7 @@ def plan_run(
     pipeline = compiled.pipeline
     check_available(compiled, spec)
     usecase = local_usecase(pipeline.usecase, region=region)
-    local = plan_datasets(params, usecase.data_bucket)
+    local = plan_datasets(_addresses(pipeline, params), usecase.data_bucket)
     _check_paths(pipeline, {name: value for name, value in params.items() if name not in local})
     started = datetime.now(UTC)
     run_id = f"{pipeline.name}-{started:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
@@ -169,13 +169,20 @@ def read_plan(folder: Path) -> Plan:
     )
 
 
+def _addresses(pipeline: Pipeline, params: Mapping[str, str]) -> dict[str, str]:
+    """Return what was given for S3 addresses: only that may name a folder or file of this machine."""
+    kinds = {param.name: param.type for param in pipeline.params}
+    return {name: value for name, value in params.items() if value and kinds.get(name) == "s3uri"}
+
+
 def _check_paths(pipeline: Pipeline, others: Mapping[str, str]) -> None:
     """Raise ParameterError for a dataset that is neither an S3 address nor there on this machine."""
     for name, value in others.items():
         param = pipeline.param(name)
         if param and param.type == "s3uri" and "://" not in value:
+            named = value or "nothing"
             message = (
-                f"the parameter '{name}' names {value}, and there is no such folder or file here. "
+                f"the parameter '{name}' names {named}, and there is no such folder or file here. "
                 "Give one that exists, or an address such as s3://bucket/prefix/"
             )
             raise ParameterError(message)

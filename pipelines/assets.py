@@ -6,16 +6,15 @@ The only module of the compiler that touches files.
 from __future__ import annotations
 
 import fnmatch
-import gzip
 import io
 import stat
-import tarfile
 from typing import TYPE_CHECKING
 
 from pipelines import source
 from pipelines.diagnostics import Diagnostic, SpecError
 
 if TYPE_CHECKING:
+    import tarfile
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -81,6 +80,10 @@ def _check_size(files: list[Path], folder: Path) -> None:
 
 
 def _pack(files: list[Path]) -> bytes:
+    # Most commands read a spec and pack nothing; with what they import, these take as long as compiling it.
+    import gzip
+    import tarfile
+
     packed = io.BytesIO()
     with (
         gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as zipped,
@@ -88,13 +91,12 @@ def _pack(files: list[Path]) -> bytes:
     ):
         for path in files:
             data = path.read_bytes()
-            archive.addfile(_entry(path.name, len(data)), io.BytesIO(data))
+            archive.addfile(_entry(tarfile.TarInfo(path.name), len(data)), io.BytesIO(data))
     return packed.getvalue()
 
 
-def _entry(name: str, size: int) -> tarfile.TarInfo:
+def _entry(entry: tarfile.TarInfo, size: int) -> tarfile.TarInfo:
     """Describe a file without its time, owner and mode, which differ from machine to machine."""
-    entry = tarfile.TarInfo(name)
     entry.size = size
     entry.mode = stat.S_IRUSR | stat.S_IWUSR | stat.S_IRGRP | stat.S_IROTH
     return entry

@@ -44,11 +44,11 @@ def resolve(pipeline: Pipeline, overrides: Mapping[str, str]) -> dict[str, Json]
     }
 
 
-def judge(param: Param, value: Json) -> str | None:
-    """Return what is wrong with a parameter's value, or None."""
+def judge(param: Param, value: Json, *, said: str | None = None) -> str | None:
+    """Return what is wrong with a parameter's value, or None; `said` is what a person wrote for it."""
     expected = PARAM_TYPES[param.type]
     if not values.fits(values.type_name(value), frozenset([expected])):
-        return f"must be of type {param.type}, not '{shorten(_show(value))}'"
+        return f"must be of type {param.type}, not '{shorten(_show(value) if said is None else said)}'"
     if param.type == "s3uri":
         return schema.judge_s3uri(str(value))
     if isinstance(value, list):
@@ -89,7 +89,7 @@ def _split(text: str) -> list[Json]:
 
 def _read(param: Param, text: str) -> Json:
     value = _read_value(param, text)
-    problem = judge(param, value)
+    problem = judge(param, value, said=text)
     if problem:
         message = f"the parameter '{param.name}' {problem}"
         raise ParameterError(message)

@@ -40,10 +40,11 @@ def test_defaults_are_left_to_the_state_machine() -> None:
     [
         ("epoch", "3", "pipeline 'cookies' has no parameter 'epoch'. Did you mean 'epochs'?"),
         ("epochs", "three", "the parameter 'epochs' must be of type integer, not 'three'"),
+        ("epochs", "1e3", "the parameter 'epochs' must be of type integer, not '1e3'"),
         ("epochs", "1.5", "the parameter 'epochs' must be of type integer, not '1.5'"),
         ("epochs", "0", "the parameter 'epochs' must be at least 1, not 0"),
         ("epochs", "100", "the parameter 'epochs' must be at most 99, not 100"),
-        ("epochs", "", "the parameter 'epochs' must be of type integer, not 'None'"),
+        ("epochs", "", "the parameter 'epochs' must be of type integer, not ''"),
         ("rate", ".inf", "the parameter 'rate' must be of type number, not '.inf'"),
         ("spot", "yes", "the parameter 'spot' must be of type boolean, not 'yes'"),
         ("dataset", "x\n", "the parameter 'dataset' must be an S3 address such as s3://bucket/prefix/"),
