@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 FILE_NAME = "devices.yaml"
 MAX_DEVICES = 2000
+_NAMES_HINT = f"Write NAME, NAME-{{1..40}}, or NAME with a count: {MAX_DEVICES} devices in all at most."
 _RANGE = re.compile(r"\{(?P<first>[0-9]+)\.\.(?P<last>[0-9]+)\}")
 
 
@@ -135,7 +136,7 @@ def _expand(
         names, problem = _names(key.text, value.get("count"))
         if problem or len(first) + len(names) > MAX_DEVICES:
             message = problem or f"a fleet has at most {MAX_DEVICES} devices"
-            yield Diagnostic(code="D002", message=message, span=key.span)
+            yield Diagnostic(code="D002", message=message, span=key.span, hint=_NAMES_HINT)
             continue
         for name in names:
             if name in first:
@@ -145,8 +146,11 @@ def _expand(
             first[name] = key.span.line
             specs.append(_spec(name, value))
         if isinstance(node, MappingNode) and (slow := find(node, "faults", "slow")) and not _slows(value):
-            message = "'slow' says neither 'delay' nor 'factor'"
-            yield Diagnostic(code="D003", message=message, span=slow.span if slow else START)
+            message, hint = (
+                "'slow' says neither 'delay' nor 'factor'",
+                "Write {delay: 2s}, {factor: 3} or both.",
+            )
+            yield Diagnostic(code="D003", message=message, span=slow.span if slow else START, hint=hint)
 
 
 def _slows(value: Mapping[str, Any]) -> bool:

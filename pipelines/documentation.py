@@ -149,7 +149,7 @@ def _diagnostics() -> Iterator[str]:
     yield ""
     yield "| code | meaning |"
     yield "|---|---|"
-    for page in map(explanation.read, explanation.codes()):
+    for page in map(explanation.read, explanation.codes("P")):
         yield f"| {page.code} | {_cell(page.title)} |"
 
 

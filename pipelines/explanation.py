@@ -17,7 +17,7 @@ from pipelines.diagnostics import RequestError, one_of
 FOLDER = Path(__file__).resolve().parent / "explanations"
 
 _PAGE = re.compile(
-    r"# (?P<code>P\d{3}): (?P<title>[^\n]+)\n\n(?P<why>.+?)\n\n"
+    r"# (?P<code>[PD]\d{3}): (?P<title>[^\n]+)\n\n(?P<why>.+?)\n\n"
     r"## Bad\n\n```yaml\n(?P<bad>.+?)```\n\n## Good\n\n```yaml\n(?P<good>.+?)```\n",
     re.DOTALL,
 )
@@ -43,9 +43,10 @@ class UnknownCodeError(RequestError):
     """There is no page of that code."""
 
 
-def codes() -> list[str]:
-    """Return every code that has a page, in order."""
-    return sorted(path.stem for path in FOLDER.glob("P*.md"))
+def codes(file: str = "") -> list[str]:
+    """Return every code that has a page, in order: P of pipelines, then D of devices.yaml; or one of them."""
+    found = (path.stem for path in FOLDER.glob("*.md"))
+    return sorted((code for code in found if code.startswith(file)), key=lambda code: (code[0] != "P", code))
 
 
 @functools.cache
