@@ -143,7 +143,13 @@ def list_ids(folder: Path) -> list[str]:
 
 
 def draft(
-    usecase_id: str, *, account: str, region: str, orchestrator: Orchestrator, external_id: str
+    usecase_id: str,
+    *,
+    account: str,
+    region: str,
+    orchestrator: Orchestrator,
+    external_id: str,
+    data_account: str | None = None,
 ) -> UseCase:
     """Return a use case with the names that the account stacks give to what they make."""
     role = f"arn:aws:iam::{account}:role/edgepipe-{usecase_id}"
@@ -155,15 +161,20 @@ def draft(
         role_arn=role,
         external_id=external_id,
         execution_role_arn=f"{role}-jobs",
-        data_bucket=f"{usecase_id}-data-{account}",
+        data_bucket=f"{usecase_id}-data-{data_account or account}",
         results_bucket=f"{usecase_id}-results-{account}",
         component_bucket=f"{usecase_id}-components-{account}",
         operator_role_arn=f"{role}-operator",
         optimize_image_uri=f"{registry}/edgepipe-optimize:latest",
         topic=None,
         orchestrator=orchestrator,
-        data=None,
+        data=_draft_data(usecase_id, data_account, external_id) if data_account else None,
     )
+
+
+def _draft_data(usecase_id: str, account: str, external_id: str) -> DataAccount:
+    role = f"arn:aws:iam::{account}:role/edgepipe-{usecase_id}-reader"
+    return DataAccount(account=account, role_arn=role, external_id=external_id, origins=())
 
 
 def _write(value: str) -> str:

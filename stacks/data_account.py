@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 READ = ("s3:GetObject", "s3:GetObjectVersion")
 LIST = ("s3:GetBucketLocation", "s3:ListBucket")
+LOOK = (*LIST, "s3:GetBucketPolicy")
+"""What `doctor` needs beside: it reads who is let in."""
 
 
 class DataAccountStack(cdk.Stack):
@@ -78,7 +80,7 @@ def _add_reader_role(scope: Construct, usecase: UseCase, data: DataAccount) -> N
         "Reader",
         name=name,
         trust=[trust_account(usecase.orchestrator.account, external_id=external_id)],
-        statements=[allow(LIST, [bucket]), allow(READ, [f"{bucket}/*"])],
+        statements=[allow(LOOK, [bucket]), allow(READ, [f"{bucket}/*"])],
     )
 
 

@@ -92,6 +92,7 @@ def operator_statements(usecase: UseCase) -> Statements:
         allow(["greengrass:GetCoreDevice"], scopes["devices"]),
         allow(["logs:FilterLogEvents"], [_job_logs(usecase)]),
         allow(["servicequotas:ListServiceQuotas"], ["*"]),
+        allow(["iam:GetRole"], [usecase.role_arn]),
     ]
 
 

@@ -40,7 +40,7 @@ def add(verbs: Verbs) -> None:
         _share(verbs, name, act)
     verbs.choices["runs"].add_argument("--pipeline", metavar="NAME", help="on AWS: only this pipeline's runs")
     redrive = add_verb(
-        verbs, "redrive", _on_aws(_redrive), "run the failed part of a run on AWS again", spec=False
+        verbs, "redrive", on_aws(_redrive), "run the failed part of a run on AWS again", spec=False
     )
     redrive.add_argument("run", metavar="RUN", help="its ARN or its name")
     add_options(redrive)
@@ -83,7 +83,7 @@ def read_deployed(args: argparse.Namespace, pipeline: str) -> Version | None:
         found.append(deployed.read_version(live.definition, pipeline) if live else None)
         return OK
 
-    _on_aws(look)(args)
+    on_aws(look)(args)
     return found[0]
 
 
@@ -99,7 +99,7 @@ def guarded(act: Callable[[], int], settings: Settings) -> int:
         raise EnvironmentLacksError(str(error)) from error
 
 
-def _on_aws(act: Verb) -> Verb:
+def on_aws(act: Verb) -> Verb:
     """Return a verb that needs boto3 and explains what AWS refuses."""
 
     @functools.wraps(act)
@@ -115,7 +115,7 @@ def _share(verbs: Verbs, name: str, act: Verb) -> None:
     parser.add_argument("--aws", action="store_true", help="act on AWS, not here")
     add_options(parser)
     local = parser.get_default("verb")
-    parser.set_defaults(verb=functools.partial(_route, local=local, remote=_on_aws(act)))
+    parser.set_defaults(verb=functools.partial(_route, local=local, remote=on_aws(act)))
 
 
 def _route(args: argparse.Namespace, *, local: Verb, remote: Verb) -> int:
@@ -130,11 +130,11 @@ def _means_aws(args: argparse.Namespace) -> bool:
 
 
 def _add_apply(verbs: Verbs) -> None:
-    parser = add_verb(verbs, "apply", _on_aws(_apply), "make a spec the live version of its pipeline on AWS")
+    parser = add_verb(verbs, "apply", on_aws(_apply), "make a spec the live version of its pipeline on AWS")
     parser.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
     add_options(parser)
     words = "make an older version of a pipeline live again"
-    parser = add_verb(verbs, "rollback", _on_aws(_rollback), words, spec=False)
+    parser = add_verb(verbs, "rollback", on_aws(_rollback), words, spec=False)
     parser.add_argument("pipeline", metavar="PIPELINE", help="the pipeline's name")
     parser.add_argument("--to", metavar="VERSION", type=int, help="(default: the one before the live one)")
     parser.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
@@ -143,7 +143,7 @@ def _add_apply(verbs: Verbs) -> None:
 
 def _add_submit(verbs: Verbs) -> None:
     words = "start a run of the live version on AWS; the same again is the same run"
-    parser = add_verb(verbs, "submit", _on_aws(_submit), words, spec=False)
+    parser = add_verb(verbs, "submit", on_aws(_submit), words, spec=False)
     parser.add_argument("pipeline", metavar="SPEC|PIPELINE", help="a spec's file, or a pipeline's name")
     parser.add_argument(
         "--param", metavar="NAME=VALUE", dest="params", action="append", type=assignment, default=[]

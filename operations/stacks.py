@@ -1,0 +1,66 @@
+"""CDK as a process: deploying the platform's stacks, and the commands that do so."""
+
+from __future__ import annotations
+
+import importlib.util
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from operations.errors import OperationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from operations.session import Settings
+    from pipelines.usecase import UseCase
+
+ORCHESTRATOR = "edgepipe-orchestrator"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """What to deploy, with whose credentials, from which use cases."""
+
+    stacks: Sequence[str]
+    usecases: Path
+    settings: Settings
+
+    def words(self) -> list[str]:
+        """Return CDK's arguments."""
+        app = shlex.join([sys.executable, "-m", "stacks.app"])
+        profile = ["--profile", self.settings.profile] if self.settings.profile else []
+        context = ["--context", f"usecases={self.usecases.as_posix()}"]
+        return ["deploy", *self.stacks, "--exclusively", "--app", app, *context, *profile]
+
+    def command(self) -> str:
+        """Return the command that a person would type."""
+        return f"npx cdk {shlex.join(self.words())}"
+
+
+def usecase_stacks(usecase: UseCase) -> dict[str, str]:
+    """Return the stacks of a use case's accounts: name → account."""
+    data = {f"edgepipe-data-{usecase.id}": usecase.data.account} if usecase.data else {}
+    return {f"edgepipe-usecase-{usecase.id}": usecase.account, **data}
+
+
+def deploy(deployment: Deployment) -> int:
+    """Run CDK and return its exit code. Raises OperationError for a tool that is not there."""
+    return subprocess.run([*find_cdk(), *deployment.words()], check=False).returncode  # noqa: S603 - CDK itself
+
+
+def find_cdk() -> list[str]:
+    """Return the command that is CDK here. Raises OperationError with the command that installs it."""
+    if importlib.util.find_spec("aws_cdk") is None:
+        message = "deploying needs the CDK's library, which is not installed: pip install 'edgepipe[stacks]'"
+        raise OperationError(message)
+    if found := shutil.which("cdk"):
+        return [found]
+    if found := shutil.which("npx"):
+        return [found, "--yes", "aws-cdk@2"]
+    message = "deploying needs the CDK's command, which is not there: npm install --global aws-cdk"
+    raise OperationError(message)

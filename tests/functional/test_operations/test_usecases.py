@@ -1,0 +1,178 @@
+"""doctor, deploy and usecase against the local cloud."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+import cli
+from operations import components, session, stacks
+from pipelines import usecase
+from tests.functional.test_operations.conftest import DATA, ORCHESTRATOR, REGION, USECASE, Platform, trust
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def edgepipe(*words: str) -> int:
+    return cli.main(list(words))
+
+
+def complete(deployed: Platform) -> None:
+    """Bring what doctor looks for beside functions, roles and buckets."""
+    deployed.client("ssm").put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="27", Type="String")
+    deployed.client("cloudwatch").put_metric_alarm(
+        AlarmName="edgepipe-silent",
+        ComparisonOperator="LessThanThreshold",
+        EvaluationPeriods=1,
+        MetricName="Invocations",
+        Namespace="AWS/Lambda",
+        Period=60,
+        Statistic="Sum",
+        Threshold=1,
+    )
+    deployed.client("cloudwatch").set_alarm_state(
+        AlarmName="edgepipe-silent", StateValue="OK", StateReason="a test says so"
+    )
+
+
+def examined(capsys: pytest.CaptureFixture[str], code: int, *words: str) -> dict[str, dict[str, Any]]:
+    capsys.readouterr()
+    assert edgepipe("doctor", *words, "--output", "json") == code
+    return {check["name"]: check for check in json.loads(capsys.readouterr().out)}
+
+
+def test_doctor_finds_nothing_wrong(deployed: Platform, capsys: pytest.CaptureFixture[str]) -> None:
+    complete(deployed)
+    found = examined(capsys, 0)
+    assert list(found) == [
+        "credentials",
+        "account",
+        "bootstrap",
+        "table",
+        "functions",
+        "alarms",
+        "use case bakery, role",
+        "use case bakery, handlers",
+        "use case bakery, buckets",
+    ]
+    assert edgepipe("usecase", "check", "bakery") == 0
+
+
+def test_doctor_names_what_is_wrong_and_the_remedy(
+    deployed: Platform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    complete(deployed)
+    deployed.client("ssm").delete_parameter(Name="/cdk-bootstrap/hnb659fds/version")
+    deployed.client("dynamodb").delete_table(TableName="edgepipe-jobs")
+    deployed.client("lambda").delete_function(FunctionName="edgepipe-train")
+    deployed.client("cloudwatch").set_alarm_state(
+        AlarmName="edgepipe-silent", StateValue="ALARM", StateReason="a test says so"
+    )
+    role = deployed.usecase.role_arn.rsplit("/", 1)[1]
+    deployed.client("iam", USECASE).update_assume_role_policy(
+        RoleName=role, PolicyDocument=json.dumps(trust({"Service": "lambda.amazonaws.com"}))
+    )
+    deployed.client("s3", USECASE).delete_bucket(Bucket=deployed.usecase.results_bucket)
+    found = {name: check for name, check in examined(capsys, 5).items() if not check["ok"]}
+    assert {name: check["remedy"] for name, check in found.items()} == {
+        "bootstrap": f"npx cdk bootstrap aws://{ORCHESTRATOR}/{REGION}",
+        "table": "edgepipe deploy",
+        "functions": "edgepipe deploy",
+        "alarms": "",
+        "use case bakery, handlers": "edgepipe usecase register bakery",
+        "use case bakery, buckets": "edgepipe usecase register bakery",
+    }
+    assert "edgepipe-train" in found["functions"]["message"]
+    assert edgepipe("doctor") == 5
+    assert "WRONG table: there is no edgepipe-jobs. To mend it: edgepipe deploy" in capsys.readouterr().out
+
+
+def test_a_role_that_does_not_trust_us(
+    deployed: Platform, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "AssumeRole")
+
+    monkeypatch.setattr(session.Aws, "assume", refuse)
+    assert edgepipe("apply", "pipeline.yaml") == 5
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "edgepipe-bakery-operator does not let us in" in said
+    assert "edgepipe usecase register bakery" in said
+    assert deployed.live() is None
+    assert not examined(capsys, 5)["use case bakery, role"]["ok"]
+
+
+def test_init_writes_a_use_case_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = (
+        "usecase",
+        "init",
+        "bakery",
+        "--usecase-account",
+        USECASE,
+        "--orchestrator-account",
+        ORCHESTRATOR,
+    )
+    assert edgepipe(*words, "--data-account", DATA, "--region", "eu-west-1") == 0
+    assert capsys.readouterr().out == "usecases/bakery.yaml\n"
+    case = usecase.read(tmp_path / "usecases", "bakery")
+    assert (case.account, case.region, case.data and case.data.account) == (USECASE, "eu-west-1", DATA)
+    assert len(case.external_id) == len("edgepipe-") + 32
+    assert edgepipe(*words) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert edgepipe("usecase", "init", "Bad", *words[3:]) == 3
+    assert [path.name for path in tmp_path.joinpath("usecases").iterdir()] == ["bakery.yaml"]
+    capsys.readouterr()
+    assert edgepipe("usecase", "list") == 0
+    assert capsys.readouterr().out == f"bakery                   {USECASE} eu-west-1, images in {DATA}\n"
+
+
+def test_register_prints_the_commands_and_provisions(
+    deployed: Platform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert edgepipe("usecase", "register", "bakery") == 0
+    out, err = capsys.readouterr()
+    assert "npx cdk deploy edgepipe-orchestrator --exclusively" in out
+    assert "npx cdk deploy edgepipe-usecase-bakery --exclusively" in out
+    assert f"# edgepipe-usecase-bakery, with credentials of account {USECASE}:" in err
+    assert f"created    component {components.COMPONENT}" in out
+    versions = deployed.client("greengrassv2", USECASE).list_components()["components"]
+    assert [each["componentName"] for each in versions] == [components.COMPONENT]
+    assert edgepipe("usecase", "register", "bakery") == 0
+    assert f"unchanged  component {components.COMPONENT}" in capsys.readouterr().out
+
+
+def test_deploy_runs_cdk_for_the_right_account_only(
+    deployed: Platform, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[list[str]] = []
+
+    def deploy(plan: stacks.Deployment) -> int:
+        ran.append(plan.words())
+        return 0
+
+    monkeypatch.setattr(stacks, "deploy", deploy)
+    monkeypatch.setattr(stacks, "find_cdk", lambda: ["cdk"])
+    assert edgepipe("deploy", "--account", "999999999999") == 5
+    assert ran == []
+    assert edgepipe("deploy") == 0
+    assert ran[0][:2] == ["deploy", "edgepipe-orchestrator"]
+    assert "usecases=usecases" in ran[0]
+    deployed.folder.joinpath("usecases", "bakery.yaml").unlink()
+    assert edgepipe("deploy") == 5
+    assert "write one with `edgepipe usecase init ID`" in capsys.readouterr().err
+
+
+def test_deploy_says_what_to_install(
+    deployed: Platform, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(deployed.folder))
+    assert edgepipe("deploy") == 5
+    assert "npm install --global aws-cdk" in capsys.readouterr().err

@@ -1,0 +1,197 @@
+"""The verbs about the platform and its use cases: deploy, doctor, usecase."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from verbs import aws
+from verbs.verb import ENVIRONMENT, FAILED, OK, EnvironmentLacksError, UsageError, add_verb, readable, say
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+    from operations.doctor import Check
+    from pipelines.machine import Machine
+    from pipelines.usecase import UseCase
+    from verbs.verb import Verbs
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verbs to the command line."""
+    words = "deploy the platform into the orchestrator's account, by CDK"
+    aws.add_options(add_verb(verbs, "deploy", aws.on_aws(_deploy), words, spec=False))
+    words = "check credentials, accounts, trust, quotas and the platform"
+    parser = add_verb(verbs, "doctor", aws.on_aws(_doctor), words, spec=False)
+    parser.add_argument(
+        "spec", metavar="SPEC", type=Path, nargs="?", help="check what this pipeline needs too"
+    )
+    parser.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
+    aws.add_options(parser)
+    parser = verbs.add_parser("usecase", help="write, register, check and list use cases", allow_abbrev=False)
+    _add_usecase(parser.add_subparsers(metavar="WHAT", required=True))
+
+
+def _add_usecase(verbs: Verbs) -> None:
+    parser = add_verb(verbs, "init", aws.on_aws(_init), "write usecases/ID.yaml", spec=False)
+    parser.add_argument("usecase", metavar="ID")
+    parser.add_argument("--usecase-account", metavar="ID", required=True, help="its AWS account")
+    parser.add_argument("--orchestrator-account", metavar="ID", required=True, help="the platform's account")
+    parser.add_argument("--data-account", metavar="ID", help="the images' account, where it is another")
+    aws.add_options(parser)
+    words = "print or run what deploys a use case's stacks, and publish shared components"
+    parser = add_verb(verbs, "register", aws.on_aws(_register), words, spec=False)
+    parser.add_argument("usecase", metavar="ID")
+    parser.add_argument("--deploy", action="store_true", help="run CDK, with one profile for all accounts")
+    aws.add_options(parser)
+    parser = add_verb(verbs, "check", aws.on_aws(_check), "try a use case's roles and buckets", spec=False)
+    parser.add_argument("usecase", metavar="ID")
+    parser.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
+    aws.add_options(parser)
+    parser = add_verb(verbs, "list", _list, "list the registered use cases", spec=False)
+    parser.add_argument("--usecase-dir", metavar="DIR", type=Path, default=Path("usecases"))
+    parser.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
+
+
+def _deploy(args: argparse.Namespace) -> int:
+    from operations import session, stacks
+
+    found = _registered(args.usecase_dir)
+    stacks.find_cdk()
+    settings = aws.settings_of(args)
+    session.open_orchestrator(settings, found[0], say)
+    plan = stacks.Deployment(stacks=[stacks.ORCHESTRATOR], usecases=args.usecase_dir, settings=settings)
+    return OK if stacks.deploy(plan) == 0 else FAILED
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from operations import doctor, session
+
+    machine, named = _read_spec(args.spec) if args.spec else (None, None)
+    found = [each for each in _read_all(args.usecase_dir) if named in (None, each.id)]
+    if named and not found:
+        found = [_read(args.usecase_dir, named)]
+    settings = aws.settings_of(args)
+    there = session.connect(settings, region=found[0].orchestrator.region if found else None)
+    visit = doctor.Visit(aws=there, settings=settings, usecases=found, machine=machine)
+    return _report(doctor.examine(visit), args.output)
+
+
+def _check(args: argparse.Namespace) -> int:
+    from operations import doctor, session
+
+    case = _read(args.usecase_dir, args.usecase)
+    settings = aws.settings_of(args)
+    here, _ = session.open_orchestrator(settings, case, say)
+    visit = doctor.Visit(aws=here, settings=settings, usecases=[case])
+    return _report(doctor.examine_usecase(visit, case), args.output)
+
+
+def _report(checks: Iterable[Check], form: str) -> int:
+    made = []
+    for check in checks:
+        made.append(check)
+        if form == "text":
+            print(check.render(), flush=True)
+    if form == "json":
+        print(json.dumps([vars(check) for check in made], indent=2))
+    return OK if all(check.ok for check in made) else ENVIRONMENT
+
+
+def _read_spec(spec: Path) -> tuple[Machine, str]:
+    from operations import source
+    from pipelines import machine
+
+    compiled = source.read_source(readable(spec)).compiled
+    return machine.parse(compiled.definition), compiled.pipeline.usecase
+
+
+def _init(args: argparse.Namespace) -> int:
+    from pipelines import usecase
+
+    region = args.region or "us-east-1"
+    case = usecase.draft(
+        args.usecase,
+        account=args.usecase_account,
+        region=region,
+        orchestrator=usecase.Orchestrator(account=args.orchestrator_account, region=region),
+        external_id=f"edgepipe-{secrets.token_hex(16)}",
+        data_account=args.data_account,
+    )
+    path = args.usecase_dir / f"{args.usecase}.yaml"
+    text = usecase.render(case)
+    usecase.parse(text, path=path.as_posix(), expected=args.usecase)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except FileExistsError as error:
+        message = f"{path} is there already: edit it, or remove it first"
+        raise UsageError(message) from error
+    print(path)
+    say(f"next: look at its names, then `edgepipe usecase register {args.usecase}`")
+    return OK
+
+
+def _register(args: argparse.Namespace) -> int:
+    """Print or run what makes the accounts' stacks, then bring in what every use case needs."""
+    from operations import components, session, stacks
+    from operations.errors import OperationError
+
+    case = _read(args.usecase_dir, args.usecase)
+    settings = aws.settings_of(args)
+    wanted = {stacks.ORCHESTRATOR: case.orchestrator.account, **stacks.usecase_stacks(case)}
+    for name, account in wanted.items():
+        plan = stacks.Deployment(stacks=[name], usecases=args.usecase_dir, settings=settings)
+        if not args.deploy:
+            say(f"# {name}, with credentials of account {account}:")
+            print(plan.command())
+        elif stacks.deploy(plan):
+            message = f"CDK could not deploy {name} into account {account}: its own words stand above"
+            raise OperationError(message)
+    here, _ = session.open_orchestrator(settings, case, say)
+    try:
+        there = here.enter(case)
+    except OperationError as error:
+        message = f"the stacks of '{case.id}' are not there yet: run the commands above, then this one again"
+        raise OperationError(message) from error
+    print(components.provision(there, case).render())
+    return OK
+
+
+def _list(args: argparse.Namespace) -> int:
+    found = _read_all(args.usecase_dir)
+    if args.output == "json":
+        print(
+            json.dumps(
+                [{**each.facts(), "orchestrator": each.orchestrator.account} for each in found], indent=2
+            )
+        )
+    else:
+        for each in found:
+            data = f", images in {each.data.account}" if each.data else ""
+            print(f"{each.id:<24} {each.account} {each.region}{data}")
+    return OK
+
+
+def _registered(folder: Path) -> list[UseCase]:
+    found = _read_all(folder)
+    if not found:
+        message = f"no use case is registered in {folder}/: write one with `edgepipe usecase init ID`"
+        raise EnvironmentLacksError(message)
+    return found
+
+
+def _read_all(folder: Path) -> list[UseCase]:
+    from pipelines import usecase
+
+    return [usecase.read(folder, name) for name in usecase.list_ids(folder)]
+
+
+def _read(folder: Path, usecase_id: str) -> UseCase:
+    from pipelines import usecase
+
+    return usecase.read(folder, usecase_id)
