@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 from moto import mock_aws
 
-from local_cloud import durable, engine, functions, greengrass, sagemaker
+from local_cloud import durable, engine, functions, greengrass, identity, sagemaker
 from local_cloud.clock import SystemClock
 from local_cloud.context import Context
 from local_cloud.lock import held
@@ -58,7 +58,7 @@ def local_cloud(
         stack.enter_context(_handlers_time(context.clock))
         aws = mock_aws(config=MOTO)
         runs = engine.install(context, path=folder / engine.FILE_NAME)
-        handles = [runs, *(part.install(context) for part in (functions, sagemaker, greengrass))]
+        handles = [runs, *(part.install(context) for part in (identity, functions, sagemaker, greengrass))]
         memory = durable.install(context)
         aws.start()
         stack.callback(aws.stop)

@@ -20,6 +20,8 @@ ORCHESTRATOR_ACCOUNT = "123456789012"
 
 ACCOUNT_HEADER = "x-moto-account-id"
 """Names the account in which moto carries out a call; it is taken from inside this process only."""
+PRINCIPAL_HEADER = "x-edgepipe-principal"
+"""Names who makes a call, by its session's ARN; it is taken from inside this process only."""
 
 Event = Mapping[str, Any]
 """An event as EventBridge delivers it: source, detail-type, account, region, resources, detail."""

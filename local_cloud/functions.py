@@ -28,6 +28,7 @@ from moto.core.base_backend import BackendDict
 from moto.core.exceptions import JsonRESTError
 
 from local_cloud.clock import timestamp
+from local_cloud.identity import session_arn
 from local_cloud.own_code import CodeStore, OwnCode
 from local_cloud.sandbox import EnvironmentConflictError, LogFile, Place, Sandbox, inside
 from local_cloud.workers import Workers, kill
@@ -97,7 +98,8 @@ class Invocation:
         self._timeout = int(function.timeout)
         self._id = str(uuid.uuid4())
         self._log = LogFile(functions.log_path(function.function_name), self._id)
-        self._place = Place(account=account, log=self._log)
+        principal = session_arn(str(function.role), function.function_name)
+        self._place = Place(account=account, principal=principal, log=self._log)
         self._lock = threading.Lock()
         self._done = threading.Event()
         self._response: tuple[str, bool] | None = None

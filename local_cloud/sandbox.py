@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from botocore.handlers import BUILTIN_HANDLERS
 
-from local_cloud.context import ACCOUNT_HEADER
+from local_cloud.context import ACCOUNT_HEADER, PRINCIPAL_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -59,6 +59,8 @@ class Place:
     """Where a handler's thread is."""
 
     account: str
+    principal: str
+    """The session of its function's role."""
     log: LogFile
 
 
@@ -141,6 +143,7 @@ def _add_account(params: dict[str, Any], request_signer: Any, **_: object) -> No
     credentials = request_signer._credentials
     if credentials is not None and credentials.access_key == os.environ.get("AWS_ACCESS_KEY_ID"):
         params["headers"][ACCOUNT_HEADER] = place.account
+        params["headers"][PRINCIPAL_HEADER] = place.principal
 
 
 class _Stream(io.TextIOBase):
