@@ -31,7 +31,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _MACHINE_FAULTS = frozenset(
-    {errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EMFILE, errno.ENFILE}
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.ENOSPC,
+        errno.EROFS,
+        errno.EDQUOT,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.EADDRINUSE,
+    }
 )
 """What an operating system says when the machine, not edgepipe, is at fault."""
 

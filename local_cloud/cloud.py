@@ -15,6 +15,7 @@ from moto import mock_aws
 from local_cloud import durable, engine, functions, greengrass, identity, sagemaker
 from local_cloud.clock import SystemClock
 from local_cloud.context import Context
+from local_cloud.endpoint import Endpoint
 from local_cloud.lock import held
 from local_cloud.store import Store
 from pipelines.platform import JOBS_TABLE
@@ -36,6 +37,7 @@ class LocalCloud:
 
     context: Context
     store: Store
+    endpoint: Endpoint
     engine: engine.Engine
     greengrass: greengrass.Greengrass
 
@@ -58,16 +60,22 @@ def local_cloud(
         stack.enter_context(_handlers_time(context.clock))
         aws = mock_aws(config=MOTO)
         runs = engine.install(context, path=folder / engine.FILE_NAME)
-        handles = [runs, *(part.install(context) for part in (identity, functions, sagemaker, greengrass))]
         memory = durable.install(context)
+        endpoint = Endpoint(memory.call)
+        handles = [
+            runs,
+            identity.install(context),
+            functions.install(context, endpoint),
+            *(part.install(context) for part in (sagemaker, greengrass)),
+        ]
         aws.start()
         stack.callback(aws.stop)
         stack.callback(importlib.import_module("tasks.aws").forget)  # its clients belong to this cloud
-        for handle in (memory, *handles):
+        for handle in (memory, *handles, endpoint):
             stack.callback(handle.close)
         memory.restore()
         handles[-1].reopen()
-        yield LocalCloud(context=context, store=store, engine=runs, greengrass=handles[-1])
+        yield LocalCloud(context=context, store=store, endpoint=endpoint, engine=runs, greengrass=handles[-1])
 
 
 @contextmanager

@@ -2,9 +2,11 @@
 
 Facts: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html and the Python runtime's error shapes
 (https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html).
-What it does not do: run the code of an uploaded zip (handlers are imported from this installation by their
-dotted name; only a custom step's own files are taken from its zip), limit memory, retry an asynchronous
-invocation, or isolate one function from another.
+The platform's own functions run in this process: their zips are this installation's `tasks`, or a custom
+step's files. Any other zip is run as `program` says, if there is an endpoint at which it finds AWS; without
+one, as in tests, every handler is imported from this installation by its dotted name.
+What it does not do: limit memory, retry an asynchronous invocation, run images, layers or runtimes other
+than Python's (refused when the function is created), or isolate the platform's functions from each other.
 """
 
 from __future__ import annotations
@@ -17,7 +19,6 @@ import threading
 import time
 import traceback
 import uuid
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 from unittest.mock import patch
@@ -27,20 +28,23 @@ from moto.awslambda_simple import models as simple
 from moto.core.base_backend import BackendDict
 from moto.core.exceptions import JsonRESTError
 
+from local_cloud import program
 from local_cloud.clock import timestamp
 from local_cloud.identity import session_arn
 from local_cloud.own_code import CodeStore, OwnCode
-from local_cloud.sandbox import EnvironmentConflictError, LogFile, Place, Sandbox, inside
+from local_cloud.platform import platform_code
+from local_cloud.sandbox import EnvironmentConflictError, LambdaContext, LogFile, Place, Sandbox, inside
 from local_cloud.workers import Workers, kill
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from types import TracebackType
 
     from moto.awslambda.models import LambdaFunction
 
     from local_cloud.context import Context
+    from local_cloud.endpoint import Endpoint
 
 MAX_RESPONSE = 6_291_556
 """Bytes of a synchronous response."""
@@ -54,25 +58,6 @@ _OURS = (
     "<frozen importlib._bootstrap>",
     "<frozen importlib._bootstrap_external>",
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class LambdaContext:
-    """What a handler gets as `context`."""
-
-    aws_request_id: str
-    function_name: str
-    function_version: str
-    invoked_function_arn: str
-    memory_limit_in_mb: str
-    log_group_name: str
-    log_stream_name: str
-    deadline: float
-    """On the clock of `time.monotonic`."""
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return the milliseconds before the function times out."""
-        return max(0, int((self.deadline - time.monotonic()) * 1000))
 
 
 class FunctionError(Exception):
@@ -140,6 +125,8 @@ class Invocation:
 
     def _call(self) -> tuple[str, bool]:
         try:
+            if self._functions.has_own_process(self._function):
+                return self._call_program()
             self._functions.sandbox.set_environment(self._function.environment_vars)
             handler = self._functions.handler(self._function)
             value = handler(json.loads(self._body), self._context())
@@ -152,6 +139,17 @@ class Invocation:
             failure = FunctionError(type(error).__name__, str(error), handler_frames(error.__traceback__))
         self._log.write(f"[ERROR] {failure.kind}: {failure.message}\nTraceback (most recent call last):\n")
         self._log.write("".join(failure.frames))
+        return failure.payload(self._id), True
+
+    def _call_program(self) -> tuple[str, bool]:
+        context = {**vars(self._context()), "seconds": self._timeout}
+        del context["deadline"]
+        answer = self._functions.program(self._function, self._body, context).run()
+        if answer is None:
+            return self._exit_error("exit status 1")
+        if "payload" in answer:
+            return encode_response(json.loads(answer["payload"])), False
+        failure = FunctionError(answer["kind"], answer["message"], answer["frames"])
         return failure.payload(self._id), True
 
     def _exit_error(self, why: str) -> tuple[str, bool]:
@@ -192,6 +190,21 @@ class FunctionsBackend(LambdaBackend):
 
     functions: ClassVar[Functions]
 
+    def create_function(self, spec: dict[str, Any]) -> LambdaFunction:
+        """Create a function; refuses what cannot run here."""
+        program.check(spec)
+        function = super().create_function(spec)
+        self.functions.unpack(function)
+        return function
+
+    def update_function_code(
+        self, function_name: str, qualifier: str, body: dict[str, Any]
+    ) -> dict[str, Any] | None:
+        """Give a function other code; refuses what cannot run here."""
+        updated = super().update_function_code(function_name, qualifier, body)
+        self.functions.unpack(self.get_function(function_name, qualifier))
+        return updated
+
     def invoke(
         self,
         function_name: str,
@@ -225,8 +238,10 @@ class FunctionsBackend(LambdaBackend):
 class Functions:
     """The installed functions service."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, endpoint: Endpoint | None) -> None:
         self.workers = Workers("lambda")
+        self._endpoint = endpoint
+        self._sessions = program.Sessions()
         self.sandbox = Sandbox()
         self.clock = context.clock
         self._context = context
@@ -254,6 +269,31 @@ class Functions:
         handler: Callable[[Any, LambdaContext], Any] = open_handler(code.folder, import_own(code))
         return handler
 
+    def has_own_process(self, function: LambdaFunction) -> bool:
+        """Say whether a function's code is not the platform's."""
+        ours = function.handler == CUSTOM_HANDLER or function.code_bytes == platform_code()
+        return self._endpoint is not None and not ours
+
+    def unpack(self, function: LambdaFunction) -> Path | None:
+        """Unpack the zip of a function that has a process of its own; refuses what is no good zip."""
+        if not self.has_own_process(function):
+            return None
+        digest = hashlib.sha256(function.code_bytes).hexdigest()
+        folder = self._context.state_dir / "functions" / f"zip-{digest[:32]}"
+        program.unpack(function.code_bytes, folder)
+        return folder
+
+    def program(self, function: LambdaFunction, event: str, context: Mapping[str, Any]) -> program.Program:
+        """Return what runs a function that has a process of its own."""
+        code = self.unpack(function)
+        if code is None or self._endpoint is None:
+            message = f"{function.function_name} has no process of its own"
+            raise ValueError(message)
+        session = self._sessions.keys(str(function.role), function.region)
+        variables = {**session, "AWS_ENDPOINT_URL": self._endpoint.url, **function.environment_vars}
+        log = self.log_path(function.function_name)
+        return program.build(function, code, variables, log, event=event, context=context)
+
     def open(self) -> None:
         """Put the service behind moto's Lambda API."""
         self.sandbox.open()
@@ -272,9 +312,12 @@ class Functions:
         self.sandbox.close()
 
 
-def install(context: Context) -> Functions:
-    """Run Lambda functions of every account in this process; call it before `mock_aws().start()`."""
-    functions = Functions(context)
+def install(context: Context, endpoint: Endpoint | None = None) -> Functions:
+    """Run Lambda functions of every account; call it before `mock_aws().start()`.
+
+    At `endpoint` functions with a process of their own find AWS.
+    """
+    functions = Functions(context, endpoint)
     functions.open()
     return functions
 

@@ -74,6 +74,9 @@ def sweep(context: Context) -> None:
 def _invoke(context: Context, name: str, payload: Event) -> None:
     """Invoke a service function; its failure is logged, not raised: EventBridge has no caller to tell."""
     client = context.client("lambda", ORCHESTRATOR_ACCOUNT)
-    reply = client.invoke(FunctionName=function_name(name), Payload=json.dumps(payload, default=str))
+    try:
+        reply = client.invoke(FunctionName=function_name(name), Payload=json.dumps(payload, default=str))
+    except client.exceptions.ResourceNotFoundException:
+        return  # nothing has been deployed yet
     if "FunctionError" in reply:
         log.warning("%s failed: %s", function_name(name), reply["Payload"].read().decode())

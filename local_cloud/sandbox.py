@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -52,6 +53,25 @@ class LogFile:
             os.write(file, text.encode(errors="backslashreplace"))
         finally:
             os.close(file)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LambdaContext:
+    """What a handler gets as `context`."""
+
+    aws_request_id: str
+    function_name: str
+    function_version: str
+    invoked_function_arn: str
+    memory_limit_in_mb: str
+    log_group_name: str
+    log_stream_name: str
+    deadline: float
+    """On the clock of `time.monotonic`."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the milliseconds before the function times out."""
+        return max(0, int((self.deadline - time.monotonic()) * 1000))
 
 
 @dataclass(frozen=True, kw_only=True)

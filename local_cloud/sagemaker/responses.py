@@ -64,10 +64,10 @@ class JobsResponse(SageMakerResponse):
 def route(jobs: SageMakerJobs) -> None:
     """Send SageMaker requests to `JobsResponse`."""
 
-    def dispatch(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - moto's handler signature
+    def answer(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - moto's handler signature
         return JobsResponse(jobs)._dispatch(*args, **kwargs)
 
-    urls.url_paths[_ROUTE] = dispatch
+    urls.url_paths[_ROUTE] = answer
 
 
 def current_route() -> Callable[..., Any]:

@@ -1,0 +1,119 @@
+"""The local cloud as an HTTP endpoint of this machine, for the AWS CLI, boto3 and functions' own processes.
+
+It listens on 127.0.0.1 only. A web page in a browser of this machine can send requests there too, directly
+or by a name of its own that it lets point here, so whatever a browser would send is refused: another Host,
+an Origin, a fetch from another site. Moto's own pages, which reset everything, are not served.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+from local_cloud.context import ACCOUNT_HEADER, PRINCIPAL_HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
+
+    from werkzeug.serving import BaseWSGIServer
+
+HOST = "127.0.0.1"
+_NAMES = re.compile(r"(127\.0\.0\.1|localhost|[a-z0-9.-]+\.localhost)(:\d+)?")
+_CLOSED = ("/moto-api", "/latest/", "/favicon.ico")
+_OWN_HEADERS = tuple(f"HTTP_{name.upper().replace('-', '_')}" for name in (ACCOUNT_HEADER, PRINCIPAL_HEADER))
+_TRUSTED_SITES = frozenset({"none", "same-origin"})
+
+Application = Any
+"""A WSGI application."""
+
+
+class Endpoint:
+    """Serves the emulated AWS of this process; it starts when it is first asked for its address."""
+
+    def __init__(self, call: Callable[[], AbstractContextManager[None]]) -> None:
+        self._call = call
+        self._lock = threading.Lock()
+        self._server: BaseWSGIServer | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """The endpoint's address, on any free port unless it was started on one."""
+        return self.start(0)
+
+    def start(self, port: int) -> str:
+        """Begin to serve and return the address; raises OSError if the port is taken."""
+        with self._lock:
+            if self._server is None:
+                self._server = _make_server(port, guarded(self._call))
+                self._thread = threading.Thread(
+                    target=self._server.serve_forever, name="endpoint", daemon=True
+                )
+                self._thread.start()
+            return f"http://{HOST}:{self._server.port}"
+
+    def close(self) -> None:
+        """Serve no more; may be repeated."""
+        with self._lock:
+            if self._server is not None and self._thread is not None:
+                self._server.shutdown()
+                self._thread.join()
+                self._server.server_close()
+                self._server = self._thread = None
+
+
+def guarded(call: Callable[[], AbstractContextManager[None]]) -> Application:
+    """Return the application: moto behind the checks, each request carried out inside `call()`."""
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+    aws = DomainDispatcherApplication(create_backend_app)
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        why = refusal(environ)
+        if why:
+            start_response("403 Forbidden", [("Content-Type", "text/plain; charset=utf-8")])
+            return [f"edgepipe local serve: {why}\n".encode()]
+        for name in _OWN_HEADERS:
+            environ.pop(name, None)
+        with call():
+            reply: Iterable[bytes] = aws(environ, start_response)
+            return reply
+
+    return answer
+
+
+def refusal(environ: dict[str, Any]) -> str:
+    """Return why a request is not answered; nothing if it is."""
+    if not _NAMES.fullmatch(environ.get("HTTP_HOST", "").lower()):
+        return f"the Host must be {HOST}, localhost or a name under .localhost"
+    if "HTTP_ORIGIN" in environ or environ.get("HTTP_SEC_FETCH_SITE", "none") not in _TRUSTED_SITES:
+        return "web pages may not call it"
+    if environ.get("PATH_INFO", "").startswith(_CLOSED):
+        return "this is no AWS service"
+    return ""
+
+
+def _make_server(port: int, application: Application) -> BaseWSGIServer:
+    from moto.moto_server.werkzeug_app import MotoRequestHandler
+    from werkzeug.serving import make_server
+
+    class Handler(MotoRequestHandler):
+        """Answers without a line on the terminal for each request."""
+
+        def log_request(self, *_: object) -> None:
+            return
+
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind((HOST, port))
+        except OSError as error:
+            message = f"cannot listen on {HOST}:{port} ({error.strerror}): choose another port with --port"
+            raise OSError(errno.EADDRINUSE, message) from error
+        bound.listen(128)
+        # Werkzeug ends the whole process when it cannot bind, so it gets a socket that is bound already.
+        return make_server(HOST, port, application, threaded=True, request_handler=Handler, fd=bound.fileno())

@@ -1,0 +1,35 @@
+"""`edgepipe local serve`: the local cloud for other programs, until Ctrl-C."""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING
+
+from local_cloud import interrupts
+from local_cloud.cloud import local_cloud
+from local_cloud.rules import rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from local_cloud.clock import CloudClock
+
+
+def serve(
+    state_dir: Path, port: int, *, ready: Callable[[str], None], clock: CloudClock | None = None
+) -> None:
+    """Serve the cloud of a state folder on 127.0.0.1 until Ctrl-C or SIGTERM.
+
+    `port` 0 means any free one. `ready` is told the address once requests are answered. Executions that an
+    earlier process left running go on. When it returns, nothing that it started runs any more.
+    Raises InUseError while another process drives the folder, and OSError if the port is taken.
+    """
+    with interrupts.raised(), local_cloud(state_dir, clock=clock) as cloud:
+        address = cloud.endpoint.start(port)
+        with rules(cloud.context):
+            cloud.engine.resume()
+            with interrupts.noted() as stop:
+                ready(address)
+                stop.wait()
+    gc.freeze()  # the interpreter's last collection would walk all service models: more than a second
