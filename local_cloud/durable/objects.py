@@ -6,8 +6,8 @@ import copy
 import pickle
 import threading
 from typing import TYPE_CHECKING, Any, cast
+from xml.etree import ElementTree as ET
 
-import xmltodict  # type: ignore[import-untyped] # it brings no types
 from moto.s3.models import FakeBucket, FakeKey, MultipartDict, S3Backend, s3_backends
 from moto.s3.utils import _VersionedKeyStore
 
@@ -143,8 +143,8 @@ def _object_names(response: S3Response) -> Iterable[str]:
     if name:
         yield name
     elif "delete" in response.querystring:
-        objects = xmltodict.parse(response.body, strip_whitespace=False)["Delete"].get("Object", [])
-        yield from (each["Key"] for each in (objects if isinstance(objects, list) else [objects]))
+        document = ET.fromstring(response.body)  # noqa: S314 - moto has parsed it already
+        yield from (each.text or "" for each in document.iterfind("{*}Object/{*}Key"))
     elif response.method == "POST" and "key" in response.querystring:
         yield str(response.querystring["key"][0])
 
