@@ -26,9 +26,9 @@ class Workers:
     def start(self, run: Callable[[], None]) -> threading.Thread:
         """Run `run` in a thread of its own."""
         thread = threading.Thread(target=self._run, args=(run,), name=self._name, daemon=True)
-        with self._lock:
+        with self._lock:  # whoever joins must not find it before it has started
             self._threads.add(thread)
-        thread.start()
+            thread.start()
         return thread
 
     def join(self, seconds: float) -> int:

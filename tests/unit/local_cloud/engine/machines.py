@@ -74,6 +74,8 @@ class Bench:
     workers: Workers = field(default_factory=lambda: Workers("bench"))
     executions: list[Execution] = field(default_factory=list)
     services: dict[str, Service] = field(default_factory=dict)
+    prefix: list[str] = field(default_factory=list)
+    """What an earlier process kept of the execution."""
 
     def __post_init__(self) -> None:
         self.services.setdefault("lambda:invoke", self.invoke)
@@ -97,6 +99,8 @@ class Bench:
             machine_name="m",
         )
         kept = self.runs.find(record.arn) or self.runs.add(record)
+        for number, entry in enumerate(self.prefix):
+            self.runs.append(kept.number, number, entry)
         execution = Execution(record=kept, world=world, runs=self.runs)
         self.executions.append(execution)
         execution.start()

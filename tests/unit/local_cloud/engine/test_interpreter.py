@@ -122,7 +122,12 @@ def test_a_path_names_each_visit_attempt_and_iteration() -> None:
 class Mortal(Runs):
     """Dies before an execution's end is kept."""
 
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.dead = threading.Event()
+
     def settle(self, *_: Any) -> None:
+        self.dead.set()
         raise Cancelled
 
 
@@ -151,9 +156,9 @@ def test_a_second_run_with_the_same_journal_asks_nothing_again(tmp_path: Path) -
         }
     )
     with bench(count=count) as place:
-        place.runs = Mortal(tmp_path / "runs.db")
+        place.runs = mortal = Mortal(tmp_path / "runs.db")
         place.start(definition)
-        assert place.workers.join(60) == 0
+        assert mortal.dead.wait(60)
     with bench(count=count) as place:
         place.runs = Runs(tmp_path / "runs.db")
         drawn = json.loads(place.run(definition).output or "")
@@ -161,6 +166,35 @@ def test_a_second_run_with_the_same_journal_asks_nothing_again(tmp_path: Path) -
     kept = {key: value for entry in entries for key, value in entry.items()}
     assert (drawn["id"], drawn["r"]) == (kept["A#0@0/uuid/1"], [1, 2, 3])
     assert sorted(calls) == [1, 2, 3]
+
+
+def test_any_prefix_of_a_journal_comes_to_the_same_end() -> None:
+    retry = [{"ErrorEquals": ["Defect"], "IntervalSeconds": 1}]
+    catch = [{"ErrorEquals": ["States.ALL"], "Next": "M"}]
+    each = task("double", Retry=retry, Output="{% $states.result.Payload + $states.context.Map.Item.Index %}")
+    loop = {"Type": "Map", "Items": [1, 2, 3], "MaxConcurrency": 1, "ItemProcessor": scope({"I": each})}
+    definition = machine(
+        {
+            "A": pass_(Assign={"chance": "{% $random() %}"}, Next="B"),
+            "B": task("broken", Catch=catch, Next="M"),
+            "M": {**loop, "Next": "W"},
+            "W": {"Type": "Wait", "Seconds": 1, "Output": "{% [$states.input, $chance < 2] %}", "End": True},
+        }
+    )
+    with bench(**functions()) as place:
+        place.clock = SystemClock(FAST)
+        execution = place.start(definition)
+        whole = settle(execution)
+        entries, shape = place.runs.entries(1), kinds(execution)
+    assert (whole.status, whole.output) == ("SUCCEEDED", "[[2,5,8],true]")
+    assert len(entries) > 8
+    for count in range(len(entries)):
+        with bench(**functions()) as place:
+            place.clock = SystemClock(FAST)
+            place.prefix = entries[:count]
+            again = place.start(definition)
+            assert settle(again).output == whole.output
+            assert kinds(again) == shape
 
 
 def test_a_wait_goes_on_with_its_token_in_another_run(tmp_path: Path) -> None:
