@@ -186,7 +186,7 @@ def test_any_prefix_of_a_journal_comes_to_the_same_end() -> None:
         execution = place.start(definition)
         whole = settle(execution)
         entries, shape = place.runs.entries(1), kinds(execution)
-    assert (whole.status, whole.output) == ("SUCCEEDED", "[[2,5,8],true]")
+    assert (whole.status, whole.output) == ("SUCCEEDED", "[2,5,8,true]")
     assert len(entries) > 8
     for count in range(len(entries)):
         with bench(**functions()) as place:
