@@ -38,6 +38,12 @@ def seconds(duration: str) -> int:
     return int(duration[:-1]) * _UNITS[duration[-1]]
 
 
+def write_seconds(whole: int) -> str:
+    """Write a time as a spec does, in the largest unit that it is whole in."""
+    unit, size = next(each for each in reversed(_UNITS.items()) if whole % each[1] == 0)
+    return f"{whole // size}{unit}"
+
+
 def as_written(config: Mapping[str, Any], _origin: Origin) -> JsonObject:
     """Pass the config on unchanged."""
     return config

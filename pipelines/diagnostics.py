@@ -58,6 +58,10 @@ class SpecError(Exception):
         super().__init__(render(self.diagnostics, path=path, text=text))
 
 
+_LISTED = 20
+"""As many names as a sentence can hold."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """Return the sentence that names the nearest known word, or None where nothing is near."""
     near = near_miss(word, known)
@@ -75,9 +79,10 @@ def near_miss(word: str, known: Iterable[str]) -> str | None:
 def one_of(word: str, known: Iterable[str], what: str) -> str:
     """Return the near miss, or else the list of what is known: `word` may be anything a user wrote."""
     names = sorted(known)
-    return did_you_mean(word, names) or (
-        f"Known {what}: {', '.join(names)}." if names else f"There are no {what}."
-    )
+    if not names:
+        return f"There are no {what}."
+    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
+    return did_you_mean(word, names) or f"Known {what}: {', '.join(names[:_LISTED])}{more}."
 
 
 def render(diagnostics: Sequence[Diagnostic], *, path: str, text: str, form: str = "text") -> str:

@@ -168,11 +168,9 @@ def _scalar_value(node: ScalarNode, expected: frozenset[str]) -> values.Scalar:
 
 def _check_type(shape: Shape, node: Node, schema: Schema, name: str) -> bool:
     expected = _types(schema)
-    actual = values.type_name(shape.value)
-    if values.fits(actual, expected):
+    if values.fits(values.type_name(shape.value), expected):
         return True
-    wanted = " or ".join(_WORDS[each] for each in _WORDS if each in expected)
-    shape.report("P012", f"{name} must be {wanted}, not {_describe(node, actual)}", node)
+    shape.report("P012", f"{name} must be {_wanted(expected)}, not {describe(node)}", node)
     shape.value = None
     return False
 
@@ -187,10 +185,20 @@ def _check_number(shape: Shape, node: ScalarNode, expected: frozenset[str], name
     return False
 
 
-def _describe(node: Node, actual: str) -> str:
-    if isinstance(node, ScalarNode) and actual != "null":
-        return f"'{shorten(node.text)}'"
-    return _WORDS[actual]
+def _wanted(expected: frozenset[str]) -> str:
+    """Say what types a place takes; a whole number is a number."""
+    told = expected - {"integer"} if "number" in expected else expected
+    *others, last = [word for name, word in _WORDS.items() if name in told]
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def describe(node: Node) -> str:
+    """Say what stands there instead."""
+    if isinstance(node, MappingNode):
+        return _WORDS["object"]
+    if isinstance(node, SequenceNode):
+        return _WORDS["array"]
+    return _WORDS["null"] if node.value is None else f"'{shorten(node.text)}'"
 
 
 Problem = tuple[str, str | None] | None

@@ -36,15 +36,28 @@ _FORBIDDEN = re.compile(
 
 _ADVICE = {
     "mapping values are not allowed": "Look for a colon too many, a key without one, or a line too far in.",
-    "did not find expected ','": "Look for a bracket or a quote that is not closed.",
+    "did not find expected ','": "Look for a bracket that is not closed, as {}, or a quote.",
     "did not find expected key": "Keys of one mapping begin in the same column.",
     "did not find expected '-'": "Entries of one list begin in the same column.",
     "cannot start any token": "Put the value into quotes.",
-    "escape": "In double quotes a backslash begins an escape; use single quotes.",
-    "while scanning a quoted scalar": "Look for a quote that is not closed.",
+    "block scalar": "Put the value into quotes: > and | begin a text of several lines.",
+    "an alias": "Put the value into quotes: * begins an alias.",
+    "an anchor": "Put the value into quotes: & begins an anchor.",
+    "a tag": "Put the value into quotes: ! begins a tag.",
+    "node content": "Write a value there, or take out the bracket or comma that stands in its place.",
+    "directive": "Remove this line.",
+    "<document start>": "Keys of one mapping begin in the same column.",
+    "YAML document": "Remove this line.",
+    "block sequence entries": "Begin a list on the line below its key, or write it as [a, b].",
+    "mapping keys": "Put the value into quotes: ? begins a key.",
+    "parsing a quoted scalar": "In double quotes a backslash begins an escape; use single quotes.",
+    "while scanning a quoted scalar": "Close this quote.",
     "could not find expected ':'": "Put a colon after the key.",
 }
 """Part of what PyYAML says → what its reader can do about it."""
+
+_BEGUN_BEFORE = ("found unexpected end of stream", "could not find expected ':'")
+"""What PyYAML notices behind the quote or key that is at fault."""
 
 
 def decode(data: bytes, *, path: str) -> str:
@@ -164,20 +177,26 @@ class _Reader:
         try:
             yield from yaml.parse(self.text, Loader=_LOADER)
         except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
+            first = error.problem in _BEGUN_BEFORE and error.context_mark
+            mark = first or error.problem_mark or error.context_mark
             span = self._places.span(mark.index, mark.index + 1) if mark else START
             reason = _reason(error)
-            _refuse("P002", f"this is not YAML: {reason}", span, self._advice(span, reason))
+            opened = self._places.span(error.context_mark.index, 0) if error.context_mark else None
+            _refuse("P002", f"this is not YAML: {reason}", span, self._advice(span, reason, opened))
         except yaml.YAMLError as error:
             _refuse("P002", f"this is not YAML: {' '.join(str(error).split())}")
 
-    def _advice(self, span: Span, reason: str) -> str | None:
+    def _advice(self, span: Span, reason: str, opened: Span | None) -> str | None:
         line = self.text.split("\n")[span.line - 1]
         if "\t" in line[: span.column]:
             return "Indent with spaces: YAML allows no tabs there."
+        if "did not find expected key" in reason and line[: span.column - 1].strip():
+            return "The value ends before this: take the rest out, or put all of it into quotes."
         if "flow" in reason and f'"{OPENING}' not in line and OPENING in line:
             return "Inside { } and [ ], put the reference into quotes."
-        return next((advice for sign, advice in _ADVICE.items() if sign in reason), None)
+        where = f"the one of {opened.line}:{opened.column}" if opened else "one"
+        found = (advice for sign, advice in _ADVICE.items() if sign in reason)
+        return next((advice.format(where) for advice in found), None)
 
     def _node(self, event: events.Event, depth: int) -> Node:
         self._check_depth(depth, event)

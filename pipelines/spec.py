@@ -218,12 +218,12 @@ def _parse_steps(node: Node | None, defaults: Entries) -> tuple[list[Step], list
     steps: list[Step] = []
     mistakes: list[Diagnostic] = []
     for key, value in nodes.entries(node)[:MAX_STEPS]:
-        body = _body(value)
-        if body is None:
-            message = f"step '{key.text}' must be a mapping"
+        given = _body(value)
+        if given is None:
+            message = f"step '{key.text}' must be a mapping, not {shape.describe(value)}"
             mistakes.append(Diagnostic(code="P012", message=message, span=value.span))
-            body = MappingNode(entries=(), span=value.span)
-        step, found = _parse_step(key, body, defaults, broken=body is not value and bool(mistakes))
+        body = given or MappingNode(entries=(), span=value.span)
+        step, found = _parse_step(key, body, defaults, broken=given is None)
         steps.append(step)
         mistakes += found
     return steps, mistakes

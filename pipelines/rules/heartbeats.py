@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipelines.configs import write_seconds
 from pipelines.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
             yield Diagnostic(code=CODE, message=message, span=node.span, hint="Use timeout.")
         elif not LEAST_SECONDS <= own < step.timeout_seconds:
             message = (
-                f"a heartbeat must be at least {LEAST_SECONDS} seconds, the time of two sweeps, and shorter "
-                f"than the timeout ({step.timeout_seconds} seconds)"
+                f"a heartbeat must be at least {write_seconds(LEAST_SECONDS)}, the time of two sweeps, and "
+                f"shorter than the timeout, {write_seconds(step.timeout_seconds)}"
             )
             hint = _advise(step.timeout_seconds, too_short=own < LEAST_SECONDS)
             yield Diagnostic(code=CODE, message=message, span=node.span, hint=hint)
@@ -44,4 +45,5 @@ def _advise(timeout: int, *, too_short: bool) -> str:
         return (
             "Write 2m or more, such as 15m." if timeout > SUGGESTED_SECONDS else "Write 2m, or leave it out."
         )
-    return "Write a shorter one, or raise timeout."
+    half = timeout // 120 * 60
+    return f"Write {write_seconds(max(LEAST_SECONDS, min(half, SUGGESTED_SECONDS)))}, or raise timeout."

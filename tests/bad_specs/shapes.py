@@ -170,4 +170,12 @@ CASES: tuple[Case, ...] = (
         "P012 14:27",
         "P013 23:21",
     ),
+    text(
+        "steps without their keys, each told of its own",
+        GOOD.replace("method: ", "metod: ").replace(
+            "  publish: {component: com.example.cookies}", "  publish:"
+        ),
+        "P010 9:5",
+        "P011 24:11",
+    ),
 )

@@ -82,3 +82,4 @@ def test_near_misses() -> None:
     assert did_you_mean("zebra", ["label", "train"]) is None
     assert one_of("zebra", ["b", "a"], "kinds") == "Known kinds: a, b."
     assert one_of("zebra", [], "kinds") == "There are no kinds."
+    assert one_of("zebra", map(str, range(1000, 2022)), "steps").endswith(", 1018, 1019 and 1,002 more.")

@@ -15,6 +15,11 @@ PIPELINE = build(params=PARAMS).pipeline
 NEEDY = build(params="  note: {type: string}\n").pipeline
 
 
+ADDRESS = (
+    "must be an S3 address such as s3://bucket/prefix/ (the bucket: 3 to 63 small letters, digits, . or -)"
+)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "value"),
     [
@@ -47,12 +52,8 @@ def test_defaults_are_left_to_the_state_machine() -> None:
         ("epochs", "", "the parameter 'epochs' must be of type integer, not ''"),
         ("rate", ".inf", "the parameter 'rate' must be of type number, not '.inf'"),
         ("spot", "yes", "the parameter 'spot' must be of type boolean, not 'yes'"),
-        ("dataset", "x\n", "the parameter 'dataset' must be an S3 address such as s3://bucket/prefix/"),
-        (
-            "dataset",
-            "s3://other/y\n",
-            "the parameter 'dataset' must be an S3 address such as s3://bucket/prefix/",
-        ),
+        ("dataset", "x\n", f"the parameter 'dataset' {ADDRESS}"),
+        ("dataset", "s3://other/y\n", f"the parameter 'dataset' {ADDRESS}"),
     ],
 )
 def test_what_does_not_fit_is_refused(name: str, text: str, message: str) -> None:

@@ -24,7 +24,9 @@ HEARTBEATS = [
     ("heartbeat: 60s", "Write 2m or more, such as 15m."),
     ("heartbeat: 60s, timeout: 5m", "Write 2m, or leave it out."),
     ("heartbeat: 60s, timeout: 90s", "Leave it out: so short a timeout ends a lost step soon enough."),
-    ("heartbeat: 10m, timeout: 10m", "Write a shorter one, or raise timeout."),
+    ("heartbeat: 10m, timeout: 10m", "Write 5m, or raise timeout."),
+    ("heartbeat: 3m, timeout: 121s", "Write 2m, or raise timeout."),
+    ("heartbeat: 2h, timeout: 1h", "Write 15m, or raise timeout."),
 ]
 
 
