@@ -30,6 +30,9 @@ class Clock(Protocol):
 class CloudClock(Clock, Protocol):
     """The clock of a whole cloud, which knows when something really works."""
 
+    def hurrying(self) -> AbstractContextManager[None]:
+        """Let time pass faster, by the clock's scale, for the length of a block: somebody follows a run."""
+
     def working(self) -> AbstractContextManager[None]:
         """Let time run as fast as it is for the length of a block: a program takes the time that it takes."""
 
@@ -53,6 +56,11 @@ class SystemClock:
         event.wait(None if seconds is None else min(seconds / self._scale, threading.TIMEOUT_MAX))
 
     @contextmanager
+    def hurrying(self) -> Iterator[None]:
+        """Run the block; this clock's pace is always the same."""
+        yield
+
+    @contextmanager
     def working(self) -> Iterator[None]:
         """Run the block; this clock's pace is always the same."""
         yield
@@ -62,10 +70,10 @@ class SystemClock:
 
 
 class ScaledClock:
-    """A clock that runs `scale` times as fast while nothing works, and as fast as it is while something does.
+    """A clock that runs `scale` times as fast inside `hurrying`, but for while something works there.
 
-    So a time-out of a day still leaves a day to a program, and three days of waiting pass in seconds. It
-    begins at `start` (seconds since the epoch), or now where that is later.
+    So a time-out of a day still leaves a day to a program, three days of waiting pass in seconds, and none
+    pass while a cloud opens. It begins at `start` (seconds since the epoch), or now where that is later.
     """
 
     def __init__(self, scale: float, *, start: float = 0.0) -> None:
@@ -74,7 +82,7 @@ class ScaledClock:
         self._at = max(start, time.time())
         self._since = time.monotonic()
         self._limit = math.inf
-        self._works = 0
+        self._works = self._hurries = 0
 
     def now(self) -> float:
         """Return seconds since the epoch, as far as they have passed here."""
@@ -89,13 +97,22 @@ class ScaledClock:
             event.wait(min(max(seconds / self._scale, _SHORTEST_WAIT), threading.TIMEOUT_MAX))
 
     @contextmanager
-    def working(self) -> Iterator[None]:
-        """Run the block with time as fast as it is."""
-        self._count(1)
+    def hurrying(self) -> Iterator[None]:
+        """Run the block with time faster while nothing works."""
+        self._count(hurries=1)
         try:
             yield
         finally:
-            self._count(-1)
+            self._count(hurries=-1)
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Run the block with time as fast as it is."""
+        self._count(works=1)
+        try:
+            yield
+        finally:
+            self._count(works=-1)
 
     def allow(self, seconds: float) -> None:
         """Let at most `seconds` from now on pass before the next call."""
@@ -103,16 +120,17 @@ class ScaledClock:
             self._settle()
             self._limit = self._at + seconds
 
-    def _count(self, change: int) -> None:
+    def _count(self, *, works: int = 0, hurries: int = 0) -> None:
         with self._lock:
             self._settle()
-            self._works += change
+            self._works += works
+            self._hurries += hurries
 
     def _settle(self) -> None:
         self._at, self._since = self._now(), time.monotonic()
 
     def _now(self) -> float:
-        pace = 1.0 if self._works else self._scale
+        pace = self._scale if self._hurries and not self._works else 1.0
         return min(self._at + (time.monotonic() - self._since) * pace, max(self._limit, self._at))
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from local_cloud.approvals import Approvals
     from local_cloud.cloud import LocalCloud
+    from local_cloud.deployment import DeployedPipeline
     from local_cloud.plan import Plan
     from local_cloud.progress import Terminal
     from local_cloud.requests import Requests
@@ -54,12 +55,14 @@ class LocalRun:
         """Begin the run or go on with it, follow it to its end, try the device, keep what it made."""
         (self.plan.folder / DRIVER_FILE).write_text(str(os.getpid()), encoding="utf-8")
         definition = self._definition()
-        with rules(self.cloud.context, definition or ""):
-            if definition is None:
-                self._begin()
+        deployed = None if definition else deploy(self.cloud, self.plan)
+        with rules(self.cloud.context, deployed.definition if deployed else definition or ""):
+            if deployed:
+                self._begin(deployed)
             else:
                 self._go_on()
-            record = self._follow()
+            with self.cloud.context.clock.hurrying():
+                record = self._follow()
         if any(step.kind == "deploy" and step.begun for step in record.steps):
             things = [device.thing for device in self.cloud.greengrass.devices]
             record = replace(record, devices={thing: self._device(thing) for thing in things})
@@ -94,9 +97,8 @@ class LocalRun:
             return None
         return str(machine["definition"])
 
-    def _begin(self) -> None:
-        """Deploy the pipeline and start the execution."""
-        pipeline = deploy(self.cloud, self.plan)
+    def _begin(self, pipeline: DeployedPipeline) -> None:
+        """Start the execution of what has been deployed."""
         (self.plan.folder / DEFINITION_FILE).write_text(pipeline.definition, encoding="utf-8")
         self._client("stepfunctions", ORCHESTRATOR_ACCOUNT).start_execution(
             stateMachineArn=pipeline.arn,

@@ -298,7 +298,7 @@ class Device:
         self._memory.keep(INSTALLATIONS, self.thing, {"thing": self.thing, **kept})
 
     def _record(self, execution: Execution, status: str, **details: str | tuple[str, ...]) -> Execution:
-        changes = {"status": status, "modified": datetime.now(UTC), **details}
+        changes = {"status": status, "modified": self._equipment.now(), **details}
         recorded = dataclasses.replace(execution, **changes)  # type: ignore[arg-type]  # checked by the callers
         self._keep(recorded)
         self._note(f"deployment {execution.order.deployment_id} {status} {recorded.reason}".rstrip())

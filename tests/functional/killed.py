@@ -1,8 +1,9 @@
 """Runs edgepipe in a process that dies at the journal's next write: `python -m tests.functional.killed ...`.
 
 The first word says when: `after` dies right after the first write of its life, `before` right before the
-second, when the effect has happened and its answer is not kept; `at=N` right after write N. The second word
-is a file that gets one line for each write. The other words are edgepipe's.
+second, when the effect has happened and its answer is not kept; `after=N` and `before=N` do so around write N
+and the one that follows it. The second word is a file that gets one line for each write. The other words are
+edgepipe's.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Count:
     def __init__(self, when: str, path: Path) -> None:
         self._lock = threading.Lock()
         self._last = int(when.partition("=")[2] or 1)
-        self._before = when == "before"
+        self._before = when.startswith("before")
         self._path = path
         self._done = 0
 

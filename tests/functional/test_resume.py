@@ -111,6 +111,43 @@ def test_a_run_killed_at_every_write_ends_as_an_undisturbed_one(tmp_path: Path, 
     assert processes_below(tmp_path) == []
 
 
+def outcomes(state_dir: Path, step: str) -> int:
+    """Return how many calls of a step have ended for good: their outcomes are kept."""
+    with sqlite3.connect(state_dir / "runs.db") as runs:
+        bodies = [body for (body,) in runs.execute("select body from entries")]
+    answers = [key for body in bodies for key in json.loads(body)["answers"]]
+    return sum(key.endswith("/outcome") and f"{step} (item)#" in key for key in answers)
+
+
+def calls(state_dir: Path, step: str) -> int:
+    """Return how often a step's function has been called."""
+    log = state_dir / "logs" / "aws" / "lambda" / f"edgepipe-custom_{step}.log"
+    return log.read_text().count("START RequestId") if log.exists() else 0
+
+
+def test_a_killed_run_goes_on_and_calls_nothing_that_has_ended(tmp_path: Path) -> None:
+    state_dir, writes = tmp_path / "state", tmp_path / "writes"
+    options = ["--state-dir", str(state_dir), "--output", "json"]
+    assert killed("after=4", writes, "run", str(BRANCHES), *options).returncode == -signal.SIGKILL
+    for when in ("before=2", None):
+        before, ended = calls(state_dir, "measure"), outcomes(state_dir, "measure")
+        words = ["resume", "last", *options]
+        done = killed(when, writes, *words) if when else edgepipe(*words, cwd=ROOT)
+        assert calls(state_dir, "measure") - before <= 3 - ended
+        assert done.returncode == (-signal.SIGKILL if when else 0), done.stderr
+    record = json.loads(done.stdout)
+    assert {name: step["status"] for name, step in record["steps"].items()} == {
+        "measure": "SUCCEEDED",
+        "total": "SUCCEEDED",
+        "ship": "SKIPPED",
+    }
+    assert record["steps"]["measure"]["outputs"]["area"] == [9, 1, 4]
+    assert (record["steps"]["measure"]["attempts"], record["steps"]["total"]["outputs"]["sum"]) == (3, 14)
+    assert outcomes(state_dir, "measure") == 3
+    expect_nothing_twice(state_dir)
+    assert processes_below(tmp_path) == []
+
+
 def test_an_approval_answered_while_nobody_drove_the_run_is_taken_up(tmp_path: Path) -> None:
     child = subprocess.Popen(
         arguments(tmp_path, spec=ROLLOUT), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True

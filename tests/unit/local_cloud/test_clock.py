@@ -23,17 +23,30 @@ def until(clock: ScaledClock, moment: float) -> None:
 
 def test_days_pass_while_nothing_works() -> None:
     clock = ScaledClock(DAY)
-    until(clock, time.time() + 3 * DAY)
+    with clock.hurrying():
+        until(clock, time.time() + 3 * DAY)
+
+
+def test_time_is_not_scaled_before_a_run_is_followed_nor_after_it() -> None:
+    clock = ScaledClock(DAY)
+    time.sleep(0.01)
+    assert clock.now() == pytest.approx(time.time(), abs=60)
+    with clock.hurrying():
+        until(clock, time.time() + DAY)
+    begun, really = clock.now(), time.monotonic()
+    time.sleep(0.01)
+    assert clock.now() - begun == pytest.approx(time.monotonic() - really, abs=60)
 
 
 def test_time_is_not_scaled_while_something_works() -> None:
     clock = ScaledClock(DAY)
-    with clock.working(), clock.working():
+    with clock.hurrying(), clock.working(), clock.working():
         begun, really = clock.now(), time.monotonic()
         time.sleep(0.05)
         passed = clock.now() - begun
         assert passed == pytest.approx(time.monotonic() - really, abs=1)
-    until(clock, begun + DAY)
+    with clock.hurrying():
+        until(clock, begun + DAY)
 
 
 def test_time_waits_for_who_must_look() -> None:
@@ -41,12 +54,13 @@ def test_time_waits_for_who_must_look() -> None:
     begun = clock.now()
     clock.allow(60)
     allowed = clock.now() + 60
-    until(clock, begun + 60)
-    time.sleep(0.01)
-    assert clock.now() <= allowed
-    clock.allow(60)
-    clock.allow(math.inf)
-    until(clock, allowed + DAY)
+    with clock.hurrying():
+        until(clock, begun + 60)
+        time.sleep(0.01)
+        assert clock.now() <= allowed
+        clock.allow(60)
+        clock.allow(math.inf)
+        until(clock, allowed + DAY)
 
 
 def test_a_clock_goes_on_where_another_stood() -> None:
@@ -58,7 +72,7 @@ def test_a_clock_goes_on_where_another_stood() -> None:
 def test_the_machines_own_clock_needs_no_leave() -> None:
     clock = SystemClock()
     clock.allow(0)
-    with clock.working():
+    with clock.hurrying(), clock.working():
         assert clock.now() == pytest.approx(time.time(), abs=60)
 
 
