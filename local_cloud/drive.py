@@ -61,8 +61,7 @@ class LocalRun:
                 self._begin(deployed)
             else:
                 self._go_on()
-            with self.cloud.context.clock.hurrying():
-                record = self._follow()
+            record = self._follow()
         if any(step.kind == "deploy" and step.begun for step in record.steps):
             things = [device.thing for device in self.cloud.greengrass.devices]
             record = replace(record, devices={thing: self._device(thing) for thing in things})

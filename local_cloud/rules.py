@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def rules(context: Context, definition: str = "") -> Iterator[None]:
-    """Deliver events and wake the sweeper until the block ends.
+    """Deliver events, wake the sweeper and let scaled time pass until the block ends.
 
     However fast the cloud's clock runs, the sweeper wakes often enough for the heartbeats of `definition`.
     """
@@ -40,7 +40,8 @@ def rules(context: Context, definition: str = "") -> Iterator[None]:
     before, context.emit = context.emit, lambda event: _deliver(context, event)
     sweeper.start()
     try:
-        yield
+        with context.clock.hurrying():
+            yield
     finally:
         stopping.set()
         sweeper.join()
