@@ -122,8 +122,8 @@ class Simulation:
         self._begun: dict[str, int] = {}
         self._handled: dict[str, float] = {}
         """When a run's last handler ended; one whose reply was lost may end after its step."""
-        self._idle: dict[str, float] = {}
-        """Since when a run's step is over while the run goes on."""
+        self._idle: dict[tuple[str, int], float] = {}
+        """Since when the step of a run, in one of its lives, is over while the run goes on."""
         self._handling: set[str] = set()
         """The tokens whose handler is at work."""
 
@@ -192,18 +192,19 @@ class Simulation:
 
     def _clean_up(self, run: Run, calls: int) -> None:
         """Let the run linger, or call the failure handler, again if it dies."""
+        life = run.life
         if self.scenario.lingers:
-            self._idle[run.arn] = self.scheduler.now
-            self.scheduler.at(self.scenario.lingers, run.give_up)
+            self._idle[run.arn, life] = self.scheduler.now
+            self.scheduler.at(self.scenario.lingers, lambda: run.give_up(life))
             return
         problems: list[str] = []
         facts = RunFacts(id=run.arn, arn=run.arn, pipeline="cookie-defects")
 
         def done(process: Process, _stopped: list[str] | None) -> None:
-            if process.died and calls > 1:
+            if process.died and calls > 1 and run.life == life:
                 self._clean_up(run, calls - 1)
             else:
-                run.give_up()
+                run.give_up(life)
 
         self.scheduler.spawn(
             f"failure {run.arn}",
@@ -287,7 +288,7 @@ class Simulation:
 
     def _seen_dead(self, run: Run) -> float:
         """Return by when a sweep has seen that a lingering run no longer waits."""
-        idle = max(self._idle.get(run.arn, self.scheduler.now), self._handled.get(run.arn, 0.0))
+        idle = max(self._idle.get((run.arn, run.life), self.scheduler.now), self._handled.get(run.arn, 0.0))
         return min((end for start, end in self._sweeps if start > idle), default=self.scheduler.now)
 
     def _judge_wait(self, run: Run, token: str, since: float) -> None:

@@ -65,7 +65,7 @@ class Run:
     deliver: Callable[[Run, str], object]
     """Calls the step's handler with a token."""
     clean_up: Callable[[Run], object]
-    """Calls the failure handler, which ends with `Run.give_up`."""
+    """Calls the failure handler, which ends with `Run.give_up` of the same life."""
     neglected: Callable[[Run], object]
     """Hears that a token got no heartbeat in time."""
     status: str = "RUNNING"
@@ -73,6 +73,8 @@ class Run:
     waiting_since: float = 0.0
     ended: float | None = None
     tokens: int = 0
+    life: int = 0
+    """How often it was redriven: what one life had planned does not reach into the next."""
     _retries: Counter[frozenset[str]] = field(default_factory=Counter)
     _beat: float = 0.0
 
@@ -95,11 +97,12 @@ class Run:
         """Take an error for the token: the next attempt, or the failure path."""
         self.token = None
         self.scheduler.say(f"{self.arn} gets {error}")
+        life = self.life
         for rule in retriers():
             if error in rule.errors and self._retries[rule.errors] < rule.attempts:
                 wait = min(rule.longest, rule.interval * rule.backoff ** self._retries[rule.errors])
                 self._retries[rule.errors] += 1
-                self.scheduler.at(self.random.random() * wait, self.begin)
+                self.scheduler.at(self.random.random() * wait, lambda: self._retry(life))
                 return {}
         self.clean_up(self)
         return {}
@@ -118,9 +121,9 @@ class Run:
         if self.token == token:
             self.fail(error)
 
-    def give_up(self) -> None:
-        """End as failed."""
-        if self.status == "RUNNING":
+    def give_up(self, life: int) -> None:
+        """End as failed, unless it was redriven since."""
+        if self.status == "RUNNING" and self.life == life:
             self._end("FAILED")
 
     def abort(self) -> None:
@@ -132,7 +135,7 @@ class Run:
         """Start the step again in the same execution."""
         if self.status in ("FAILED", "ABORTED"):
             self.scheduler.say(f"{self.arn} is redriven")
-            self.status, self.ended = "RUNNING", None
+            self.status, self.ended, self.life = "RUNNING", None, self.life + 1
             self._retries.clear()
             self.begin()
 
@@ -145,6 +148,10 @@ class Run:
         self.scheduler.say(f"{self.arn} ends: {status}")
         self.status, self.token, self.ended = status, None, self.scheduler.now
         return {}
+
+    def _retry(self, life: int) -> None:
+        if self.life == life:
+            self.begin()
 
     def _expire(self, token: str) -> None:
         if self.token == token:
