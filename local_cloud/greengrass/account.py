@@ -12,9 +12,9 @@ from local_cloud.clock import moment
 from .artifacts import ArtifactStore
 from .deployments import Deployment, DeploymentBook
 from .device import Device, Links
+from .equipment import Equipment
 from .faults import Faults
 from .memory import DEVICES, EXECUTIONS, INSTALLATIONS, TAGS, Memory
-from .planning import Equipment
 from .platforms import host_attributes
 from .refusals import ConflictError, InvalidError, NotFoundError
 from .registry import Registry

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from .configuration import Change
 from .execution import Execution
 from .memory import moment
-from .planning import Equipment, Installation, Order, WantedComponent, assemble, find_recipe
+from .planning import Installation, Order, WantedComponent, assemble, find_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .equipment import Equipment
     from .memory import Document
 
 

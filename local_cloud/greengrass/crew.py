@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from . import errors
 from .blueprint import Blueprint, Premises, State
 from .component import BootstrapError, Component
-from .planning import NUCLEUS_VERSION, Equipment, Installation, changed_components
+from .planning import NUCLEUS_VERSION, Installation, changed_components
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    from .equipment import Equipment
     from .errors import DeploymentError
     from .gate import Gate
 

@@ -22,11 +22,12 @@ from .errors import DeploymentError, RecipeError
 from .execution import Execution
 from .faults import DISK_FULL, SLOW
 from .memory import DEVICES, EXECUTIONS, INSTALLATIONS
-from .planning import Equipment, Installation, Order, plan
+from .planning import Installation, Order, plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from .equipment import Equipment
     from .faults import Fault
     from .gate import Gate
     from .memory import Memory

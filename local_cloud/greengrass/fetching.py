@@ -12,7 +12,7 @@ from .platforms import host_attributes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .planning import Equipment
+    from .equipment import Equipment
     from .recipe import Manifest, Recipe
 
 

@@ -6,26 +6,20 @@ Nothing that runs is touched here, so whatever fails here leaves the device as i
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
-
-from local_cloud.clock import SystemClock, moment
+from typing import TYPE_CHECKING, Any
 
 from . import configuration, errors
 from .blueprint import Blueprint
-from .faults import ARCHITECTURE_MISMATCH, FOREIGN, Faults
 from .fetching import load_artifacts
 from .interpolation import Scope, Surroundings, interpolate, interpolate_document
-from .recipe import GENERIC, Artifact, Manifest, Recipe, parse_recipe
-from .resolver import Catalogue, Site, choose_manifest, resolve
+from .recipe import GENERIC, Manifest, Recipe, parse_recipe
+from .resolver import Site, choose_manifest, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime
-    from pathlib import Path
 
-    from local_cloud.clock import CloudClock
+    from .equipment import Equipment, Registry
 
-    from .artifacts import ArtifactStore
 
 NUCLEUS = "aws.greengrass.Nucleus"
 NUCLEUS_VERSION = "2.14.0"
@@ -42,13 +36,6 @@ ComponentType: aws.greengrass.nucleus
 Manifests: [{{}}]
 """
 )
-
-
-class Registry(Catalogue, Protocol):
-    """The registry of an account: recipes, and the digests of artifacts when they were published."""
-
-    def digest(self, name: str, version: str, artifact: Artifact) -> str:
-        """Return the digest of one artifact of a known component version."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,36 +74,6 @@ class Installation:
     def is_root(self, name: str) -> bool:
         """Tell whether a deployment names the component, rather than another component needing it."""
         return any(name in components for components in self.roots.values())
-
-
-@dataclass(frozen=True, kw_only=True)
-class Equipment:
-    """What a device plans with; `targets` tells the thing's own ARN and those of the groups it is in now."""
-
-    thing: str
-    root: Path
-    attributes: Mapping[str, str]
-    registry: Registry
-    artifacts: ArtifactStore
-    faults: Faults = field(default_factory=Faults)
-    targets: Callable[[], set[str]] | None = None
-    clock: CloudClock = field(default_factory=SystemClock)
-
-    def now(self) -> datetime:
-        """Return the time on the device."""
-        return moment(self.clock.now())
-
-    def work(self, name: str) -> Path:
-        """Return the work folder of a component."""
-        return self.root / "work" / name
-
-    @property
-    def real_attributes(self) -> Mapping[str, str]:
-        """What manifests are chosen by: the attributes, unless the device is not what it was said to be."""
-        if self.faults.find(ARCHITECTURE_MISMATCH) is None:
-            return self.attributes
-        said = self.attributes["architecture"]
-        return {**self.attributes, "architecture": FOREIGN.get(said, "arm")}
 
 
 @dataclass(frozen=True, kw_only=True)
