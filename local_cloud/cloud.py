@@ -62,20 +62,17 @@ def local_cloud(
         runs = engine.install(context, path=folder / engine.FILE_NAME)
         memory = durable.install(context)
         endpoint = Endpoint(memory.call)
-        handles = [
-            runs,
-            identity.install(context),
-            functions.install(context, endpoint),
-            *(part.install(context) for part in (sagemaker, greengrass)),
-        ]
+        roles, code = identity.install(context), functions.install(context, endpoint)
+        jobs, devices = sagemaker.install(context), greengrass.install(context)
         aws.start()
         stack.callback(aws.stop)
         stack.callback(importlib.import_module("tasks.aws").forget)  # its clients belong to this cloud
-        for handle in (memory, *handles, endpoint):
-            stack.callback(handle.close)
+        for close in (part.close for part in (memory, runs, roles, code, jobs, devices, endpoint)):
+            stack.callback(close)
         memory.restore()
-        handles[-1].reopen()
-        yield LocalCloud(context=context, store=store, endpoint=endpoint, engine=runs, greengrass=handles[-1])
+        jobs.reopen()
+        devices.reopen()
+        yield LocalCloud(context=context, store=store, endpoint=endpoint, engine=runs, greengrass=devices)
 
 
 @contextmanager

@@ -62,6 +62,8 @@ class LocalRun:
             else:
                 self._go_on()
             record = self._follow()
+            if record.status != "SUCCEEDED":
+                sweep(self.cloud.context)  # its jobs must not begin again with the next command
         if any(step.kind == "deploy" and step.begun for step in record.steps):
             things = [device.thing for device in self.cloud.greengrass.devices]
             record = replace(record, devices={thing: self._device(thing) for thing in things})

@@ -1,6 +1,7 @@
 """SageMaker training and processing jobs that really run, as child processes behind moto's SageMaker API.
 
 Training: the script mode of the framework images. Processing: the project's own programs in `containers/`.
+Jobs are kept in the state folder; what was under way when a process ended begins again with the next.
 No containers: a job runs in this environment's Python and installs nothing. Inputs in File mode only.
 """
 

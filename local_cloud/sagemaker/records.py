@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from moto.core.utils import utcnow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from local_cloud.sagemaker.requests import Request
@@ -29,21 +29,36 @@ TRAINING_MESSAGES = {
 }
 
 
+def _keep_nothing(_record: JobRecord) -> None:
+    """Let a change be forgotten with the process."""
+
+
 class JobRecord:
     """One job's state; every method may be called from any thread."""
 
     kind: str
     """Training or Processing, as in the API's field names."""
+    keep: Callable[[JobRecord], None] = staticmethod(_keep_nothing)
+    """Called with each change, before anybody can see it."""
 
     def __init__(self, request: Request, *, name: str, arn: str) -> None:
         self.name = name
         self.arn = arn
         self.tags = list(request.get("Tags") or [])
         self.creation_time = self.last_modified_time = utcnow()
-        self._request = {key: value for key, value in request.items() if key != "Tags"}
+        self.request = {key: value for key, value in request.items() if key != "Tags"}
         self._state: dict[str, Any] = {}
         self._status = "InProgress"
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process can make the record from."""
+        with self._lock:
+            return {name: value for name, value in vars(self).items() if name not in {"_lock", "keep"}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the record from what was kept."""
+        vars(self).update(state, _lock=threading.RLock())
 
     @property
     def status(self) -> str:
@@ -56,7 +71,7 @@ class JobRecord:
         """The answer of the job's Describe call."""
         with self._lock:
             return {
-                **self._request,
+                **self.request,
                 **self._state,
                 f"{self.kind}JobArn": self.arn,
                 f"{self.kind}JobStatus": self._status,
@@ -71,7 +86,7 @@ class JobRecord:
                 self._change("Stopping", "Stopping", {})
 
     def enter(self, phase: str, **fields: object) -> None:
-        """Note what the job does now: Downloading, Training, Uploading."""
+        """Note what the job does now: Starting, Downloading, Training, Uploading."""
         with self._lock:
             self._change(self._status, phase, fields)
 
@@ -89,6 +104,7 @@ class JobRecord:
         self._state.update(fields)
         self.last_modified_time = utcnow()
         self._note(phase)
+        self.keep(self)
 
     def _note(self, phase: str) -> None:
         """Keep the phase, where the API shows it."""
@@ -151,6 +167,11 @@ class Owner:
 
     account: str
     region: str
+
+    @classmethod
+    def of(cls, arn: str) -> Owner:
+        """Return whose job an ARN names."""
+        return cls(account=arn.split(":")[4], region=arn.split(":")[3])
 
     def arn(self, kind: str, name: str) -> str:
         """Return a job's ARN; `kind` is training-job or processing-job."""

@@ -49,6 +49,22 @@ class JobsResponse(SageMakerResponse):
         """Stop a processing job."""
         return self._stop(self._jobs.processing, self.sagemaker_backend.processing_jobs)
 
+    def add_tags(self) -> ActionResult:
+        """Tag a resource; a job's tags are kept with it."""
+        return self._keep_job(super().add_tags())
+
+    def delete_tags(self) -> ActionResult:
+        """Take tags off a resource; a job's are kept with it."""
+        return self._keep_job(super().delete_tags())
+
+    def _keep_job(self, result: ActionResult) -> ActionResult:
+        arn = self._get_param("ResourceArn")
+        for records in (self.sagemaker_backend.training_jobs, self.sagemaker_backend.processing_jobs):
+            record: Any = records.get(arn.rsplit("/", 1)[-1])
+            if record is not None and record.arn == arn:
+                self._jobs.keep(record)
+        return result
+
     def _create(self, family: Family, records: dict[str, Any], arn_field: str) -> ActionResult:
         owner = Owner(account=self.current_account, region=self.region)
         return ActionResult({arn_field: self._jobs.create(family, dict(self.params), records, owner)})

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from moto.sagemaker.exceptions import ResourceInUseException, ResourceNotFound, ValidationError
+from moto.sagemaker.models import sagemaker_backends
 
 from local_cloud.sagemaker.errors import RefusedRequestError
 from local_cloud.sagemaker.events import build_event
 from local_cloud.sagemaker.jobs import Job, Places, Work
 from local_cloud.sagemaker.layout import Machine, Root
+from local_cloud.sagemaker.ledger import Ledger
 from local_cloud.sagemaker.processing import ProcessingWork
 from local_cloud.sagemaker.records import ENDED, JobRecord, Owner, ProcessingRecord, TrainingRecord
 from local_cloud.sagemaker.requests import Request, parse_processing, parse_training
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 CONCURRENT_TRAININGS = 1
 """A training script uses every core, so a second one would only slow both down."""
 _JOIN_SECONDS = 15.0
+_AGAIN = "edgepipe: the process that ran this job ended before it, so it is started again\n"
 
 Records = dict[str, Any]
 """Where moto keeps an account's jobs of one kind, by name."""
@@ -42,6 +45,8 @@ class Family:
     noun: str
     name_field: str
     arn_kind: str
+    records: str
+    """The attribute of moto's backend that holds the jobs."""
     log_group: str
     record: type[JobRecord]
     parse: Callable[[Request], Any]
@@ -59,6 +64,7 @@ class SageMakerJobs:
             noun="training job",
             name_field="TrainingJobName",
             arn_kind="training-job",
+            records="training_jobs",
             log_group="/aws/sagemaker/TrainingJobs",
             record=TrainingRecord,
             parse=parse_training,
@@ -69,6 +75,7 @@ class SageMakerJobs:
             noun="processing job",
             name_field="ProcessingJobName",
             arn_kind="processing-job",
+            records="processing_jobs",
             log_group="/aws/sagemaker/ProcessingJobs",
             record=ProcessingRecord,
             parse=parse_processing,
@@ -78,6 +85,7 @@ class SageMakerJobs:
         self._context = context
         self._machine = machine
         self._on_close = on_close
+        self._ledger = Ledger(context.store)
         self._lock = threading.Lock()
         self._closed = False
 
@@ -98,15 +106,9 @@ class SageMakerJobs:
                     f"Job name must be unique within an AWS account and region, and a {family.noun} with"
                 )
                 raise ResourceInUseException(message=f"{message} this name already exists ({arn})")
-            work = self._work(family, parsed, record, owner)
-            job = Job(
-                work,
-                record,
-                family.places,
-                clock=self._context.clock,
-                ended=lambda ended: self._announce(ended, owner),
-            )
-            records[parsed.name], family.jobs[arn] = record, job
+            job = self._job(family, parsed, record, owner)
+            self._ledger.keep(record)
+            self._show(record, records)
             job.start()
         return arn
 
@@ -127,6 +129,28 @@ class SageMakerJobs:
             raise ValidationError(message=message)
         family.jobs[record.arn].stop()
 
+    def reopen(self) -> None:
+        """Put the jobs of earlier processes back into moto, which must have been started.
+
+        Those that were under way begin again, from the request they were created with.
+        """
+        for record in self._ledger.records():
+            family = self.training if isinstance(record, TrainingRecord) else self.processing
+            owner = Owner.of(record.arn)
+            backend = sagemaker_backends[owner.account][owner.region]
+            self._show(record, getattr(backend, family.records))
+            if record.status == "Stopping":
+                record.end("Stopped")
+            elif record.status not in ENDED:
+                self._start_again(family, record, owner)
+
+    def keep(self, record: JobRecord) -> None:
+        """Keep a record that has been changed."""
+        if (
+            not self._closed
+        ):  # what ends because the cloud closes has not ended: it begins again with the next
+            self._ledger.keep(record)
+
     def close(self) -> None:
         """End every job and give the API back to moto; may be repeated."""
         with self._lock:
@@ -138,9 +162,38 @@ class SageMakerJobs:
             job.join(_JOIN_SECONDS)
         self._on_close()
 
+    def _show(self, record: JobRecord, records: Records) -> None:
+        record.keep = self.keep
+        records[record.name] = record
+
+    def _start_again(self, family: Family, record: JobRecord, owner: Owner) -> None:
+        try:
+            parsed = family.parse(record.request)
+        except RefusedRequestError as error:  # an older edgepipe took it
+            record.end("Failed", FailureReason=f"ClientError: {error}")
+            return
+        job = self._job(family, parsed, record, owner)
+        self._log(family, record).write_text(_AGAIN, encoding="utf-8")
+        record.enter("Starting")
+        job.start()
+
+    def _job(self, family: Family, parsed: Any, record: JobRecord, owner: Owner) -> Job:  # noqa: ANN401 - either request
+        job = Job(
+            self._work(family, parsed, record, owner),
+            record,
+            family.places,
+            clock=self._context.clock,
+            ended=lambda ended: self._announce(ended, owner),
+        )
+        family.jobs[record.arn] = job
+        return job
+
+    def _log(self, family: Family, record: JobRecord) -> Path:
+        return self._context.log_path(family.log_group, record.name)
+
     def _work(self, family: Family, parsed: Any, record: JobRecord, owner: Owner) -> Work:  # noqa: ANN401 - either request
         folder = self._context.state_dir / "jobs" / record.name
-        log = self._context.log_path(family.log_group, record.name)
+        log = self._log(family, record)
         shutil.rmtree(folder, ignore_errors=True)
         log.unlink(missing_ok=True)
 

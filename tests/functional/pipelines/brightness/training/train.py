@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,10 @@ def main() -> None:
     mode = parser.parse_args().mode
     if mode == "crash":
         sys.exit("the training data drawer is empty")
+    if mode.startswith("until="):
+        print("waiting", flush=True)
+        while not Path(mode.removeprefix("until=")).exists():
+            time.sleep(0.05)
     limit = threshold(rows("train"))
     right = [(value < limit) == bool(label) for value, label in rows("validation")]
     export(limit, Path(os.environ["SM_MODEL_DIR"]) / "model.onnx")
