@@ -14,7 +14,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from verbs import aws, local_serve, looks, runs, specs, usecases
+from verbs import aws, leftovers, local_serve, looks, runs, specs, usecases
 from verbs.verb import (
     BUG,
     ENVIRONMENT,
@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, help="print the version and exit")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    for group in (specs, runs, looks, aws, usecases, local_serve):
+    for group in (specs, runs, looks, leftovers, aws, usecases, local_serve):
         group.add(verbs)
     parser.set_defaults(parser=parser)
     return parser

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local_cloud import fleet
 from local_cloud.context import ORCHESTRATOR_ACCOUNT, Context
 from local_cloud.datasets import upload
+from local_cloud.fleet import complete
 from local_cloud.functions import CUSTOM_HANDLER
 from local_cloud.own_code import pack
 from local_cloud.platform import provision, publish_local_server
@@ -81,10 +81,8 @@ def _pack_custom(plan: Plan) -> Iterator[tuple[str, bytes]]:
 
 
 def _start_devices(cloud: LocalCloud, plan: Plan) -> None:
-    """Start the fleet beside the spec, with a device for each target that would meet none."""
-    described = plan.spec.parent / fleet.FILE_NAME
-    specs = fleet.read_fleet(described) if described.exists() else ()
-    cloud.greengrass.add_fleet(fleet.complete(specs, plan.targets), plan.usecase.account)
+    """Start the fleet, with a device for each target that would meet none."""
+    cloud.greengrass.add_fleet(complete(plan.fleet, plan.targets), plan.usecase.account)
 
 
 def _upload_assets(context: Context, plan: Plan) -> Iterator[tuple[str, str]]:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from local_cloud.context import ORCHESTRATOR_ACCOUNT
 from local_cloud.datasets import Dataset, plan_datasets
+from local_cloud.fleet import FILE_NAME as FLEET_FILE
+from local_cloud.fleet import read_fleet
 from local_cloud.platform import UseCase, local_usecase
 from pipelines.assets import exists_beside, read_spec
 from pipelines.compiler import Compiled, compile_text
@@ -24,6 +26,7 @@ from pipelines.parameters import ParameterError, resolve
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from local_cloud.greengrass.specs import DeviceSpec
     from pipelines.spec import Pipeline, Step
 
 
@@ -49,6 +52,9 @@ class Plan:
     started: datetime
     time_scale: float = 1.0
     """How many times as fast time passes while nothing works."""
+    fleet: tuple[DeviceSpec, ...] = ()
+    """The devices that devices.yaml describes."""
+    fleet_file: Path | None = None
 
     @property
     def arn(self) -> str:
@@ -97,11 +103,13 @@ def plan_run(
     state_dir: Path,
     region: str = "us-east-1",
     time_scale: float = 1.0,
+    devices: Path | None = None,
 ) -> Plan:
     """Compile `spec` and settle its parameters; a parameter may name a local folder, which becomes a dataset.
 
-    Raises SpecError for the spec, ParameterError for `params`, UnavailableError for steps that cannot run
-    here, OSError when the spec cannot be read.
+    `devices` describes the fleet; without it a devices.yaml beside the spec does, if there is one. Raises
+    SpecError for the spec and the fleet, ParameterError for `params`, UnavailableError for steps that cannot
+    run here, OSError when a file cannot be read.
     """
     compiled = compile_text(read_spec(spec), path=spec.as_posix(), exists=exists_beside(spec))
     pipeline = compiled.pipeline
@@ -109,6 +117,7 @@ def plan_run(
     usecase = local_usecase(pipeline.usecase, region=region)
     local = plan_datasets(_addresses(pipeline, params), usecase.data_bucket)
     _check_paths(pipeline, {name: value for name, value in params.items() if name not in local})
+    fleet_file = devices or _beside(spec)
     started = datetime.now(UTC)
     run_id = f"{pipeline.name}-{started:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     return Plan(
@@ -122,13 +131,17 @@ def plan_run(
         state_dir=state_dir,
         started=started,
         time_scale=time_scale,
+        fleet=read_fleet(fleet_file) if fleet_file else (),
+        fleet_file=fleet_file,
     )
 
 
 def write_plan(plan: Plan) -> None:
-    """Keep the plan in the run's folder, which it makes: the spec as it stands, then plan.json as a whole."""
+    """Keep the plan in the run's folder, which it makes: spec and fleet as they stand, then plan.json."""
     plan.folder.mkdir(parents=True)
     (plan.folder / SPEC_FILE).write_bytes(plan.spec.read_bytes())
+    if plan.fleet_file:
+        (plan.folder / FLEET_FILE).write_bytes(plan.fleet_file.read_bytes())
     document = {
         "run_id": plan.run_id,
         "pipeline": plan.compiled.pipeline.name,
@@ -152,6 +165,7 @@ def read_plan(folder: Path) -> Plan:
     text = read_spec(folder / SPEC_FILE)
     compiled = compile_text(text, path=spec.as_posix(), exists=lambda _name: True)
     usecase = local_usecase(compiled.pipeline.usecase, region=document["region"])
+    fleet_file = _beside(folder / SPEC_FILE)
     return Plan(
         run_id=document["run_id"],
         spec=spec,
@@ -166,7 +180,15 @@ def read_plan(folder: Path) -> Plan:
         state_dir=folder.parents[1],
         started=datetime.fromisoformat(document["started"]),
         time_scale=document["time_scale"],
+        fleet=read_fleet(fleet_file) if fleet_file else (),
+        fleet_file=fleet_file,
     )
+
+
+def _beside(spec: Path) -> Path | None:
+    """Return the fleet's file in the folder of a spec, or None."""
+    path = spec.parent / FLEET_FILE
+    return path if path.exists() else None
 
 
 def _addresses(pipeline: Pipeline, params: Mapping[str, str]) -> dict[str, str]:

@@ -50,9 +50,14 @@ class Requests:
 
     def forget(self) -> None:
         """Drop every request: the run has ended, or begins again."""
-        for key, _ in self._store.all(_COLLECTION):
-            if key.startswith(f"{self._run_id}/"):
-                self._store.delete(_COLLECTION, key)
+        forget_requests(self._store, self._run_id)
+
+
+def forget_requests(store: Store, run_id: str) -> None:
+    """Drop every request to a run."""
+    for key, _ in store.all(_COLLECTION):
+        if key.startswith(f"{run_id}/"):
+            store.delete(_COLLECTION, key)
 
 
 def _leave(state_dir: Path, key: str, document: dict[str, object]) -> None:

@@ -43,6 +43,8 @@ class Options:
     serve: bool = False
     answers: Mapping[str, bool] = field(default_factory=dict)
     time_scale: float | None = None
+    devices: Path | None = None
+    """The file that describes the fleet, if not the devices.yaml beside the spec."""
 
 
 def run_spec(spec: Path, *, params: Mapping[str, str], state_dir: Path, options: Options) -> int:
@@ -53,7 +55,7 @@ def run_spec(spec: Path, *, params: Mapping[str, str], state_dir: Path, options:
     another process drives the state folder.
     """
     scale = options.time_scale or 1.0
-    plan = plan_run(spec, params=params, state_dir=state_dir, time_scale=scale)
+    plan = plan_run(spec, params=params, state_dir=state_dir, time_scale=scale, devices=options.devices)
     check_answers(options.answers, plan.approvals)
     return _drive(plan, options, begin=True)
 

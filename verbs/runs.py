@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verbs import local
@@ -43,6 +44,8 @@ def _add_run(verbs: Verbs) -> None:
         default=[],
         help="a parameter's value; for a dataset, a folder on this machine will do",
     )
+    words = "the fleet of virtual devices (default: devices.yaml beside the spec, if there is one)"
+    parser.add_argument("--devices", metavar="FILE", type=Path, help=words)
     _add_driving(parser)
 
 
@@ -85,6 +88,8 @@ def _run(args: argparse.Namespace) -> int:
         raise UsageError(message)
     answers = _answers(args)
     readable(args.spec)
+    if args.devices:
+        readable(args.devices)
     with local.environment("run"):
         from local_cloud.run import UnavailableError, run_spec
 
@@ -110,7 +115,13 @@ def _resume(args: argparse.Namespace) -> int:
 def _options(args: argparse.Namespace, answers: dict[str, bool]) -> Options:
     from local_cloud.run import Options
 
-    return Options(output=args.output, serve=args.serve, answers=answers, time_scale=args.time_scale)
+    return Options(
+        output=args.output,
+        serve=args.serve,
+        answers=answers,
+        time_scale=args.time_scale,
+        devices=getattr(args, "devices", None),
+    )
 
 
 def _answers(args: argparse.Namespace) -> dict[str, bool]:

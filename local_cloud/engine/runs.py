@@ -165,6 +165,18 @@ class Runs:
         query = "select * from records where status = 'RUNNING' and parent = ?"
         return [_record(row) for row in self._read(query, arn)]
 
+    def forget(self, names: Sequence[str]) -> None:
+        """Forget the executions of these names, with all that they came to."""
+        with self._lock, self._connection:
+            self._connection.execute("begin immediate")
+            self._connection.executemany(_FORGET, [(name,) for name in names])
+            self._connection.execute(
+                "delete from entries where execution not in (select number from executions)"
+            )
+            self._connection.execute(
+                "delete from definitions where digest not in (select definition from executions)"
+            )
+
     def put_machine(self, arn: str, body: Json) -> None:
         """Keep a state machine, with its versions and aliases, replacing the one before."""
         with self._lock:
@@ -206,6 +218,7 @@ def _open(path: Path | None, *, write: bool) -> sqlite3.Connection:
     return sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
 
 
+_FORGET = "delete from executions where substr(arn, -length(?1) - 1) = ':' || ?1"
 _FACTS = ("machine_name", "name", "input_text", "role_arn", "started", "version", "alias", "origin")
 
 
