@@ -34,7 +34,7 @@ from local_cloud.identity import session_arn
 from local_cloud.own_code import CodeStore, OwnCode
 from local_cloud.platform import platform_code
 from local_cloud.sandbox import EnvironmentConflictError, LambdaContext, LogFile, Place, Sandbox, inside
-from local_cloud.workers import Workers, kill
+from local_cloud.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from local_cloud.context import Context
     from local_cloud.endpoint import Endpoint
+    from local_cloud.workers import Work
 
 MAX_RESPONSE = 6_291_556
 """Bytes of a synchronous response."""
@@ -88,13 +89,13 @@ class Invocation:
         self._lock = threading.Lock()
         self._done = threading.Event()
         self._response: tuple[str, bool] | None = None
-        self._thread: threading.Thread | None = None
+        self._work: Work | None = None
 
     def start(self) -> None:
         """Begin to run the handler."""
         at = timestamp(self._functions.clock.now())
         self._log.write(f"START RequestId: {self._id} Version: {self._function.version} At: {at}\n")
-        self._thread = self._functions.workers.start(self._run)
+        self._work = self._functions.workers.start(self._run)
 
     def wait(self) -> tuple[str, bool]:
         """Return the response and whether it is an error; a handler that is late is ended."""
@@ -159,9 +160,9 @@ class Invocation:
     def _end_late(self) -> None:
         text = f"RequestId: {self._id} Error: Task timed out after {self._timeout:.2f} seconds"
         error = {"errorType": "Sandbox.Timedout", "errorMessage": text}
-        if self._settle((json.dumps(error), True)) and self._thread is not None:
+        if self._settle((json.dumps(error), True)) and self._work is not None:
             self._log.write(f"{self._id} Task timed out after {self._timeout:.2f} seconds\n")
-            kill(self._thread)
+            self._functions.workers.kill(self._work)
 
     def _settle(self, response: tuple[str, bool]) -> bool:
         with self._lock:
@@ -305,8 +306,8 @@ class Functions:
         patches, self._patches = self._patches, []
         for each in patches:
             each.stop()
-        for thread in self.workers.alive():
-            kill(thread)
+        for work in self.workers.alive():
+            self.workers.kill(work)
         self.workers.join(_CLOSE_SECONDS)
         self._code.close()
         self.sandbox.close()

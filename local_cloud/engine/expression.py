@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import random
+import re
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -33,6 +34,9 @@ Template: TypeAlias = Any
 TIME_LIMIT_MS, DEPTH_LIMIT = 10_000, 500
 MAX_RANGE = 100_000
 ALGORITHMS = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
+_PATH = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+_WORDS = frozenset({"and", "or", "in", "true", "false", "null", "function"})
+"""Names that JSONata reads as something else."""
 
 
 class EvaluationError(Exception):
@@ -44,6 +48,8 @@ class Expression:
     """The text between `{%` and `%}`."""
 
     code: str
+    path: tuple[str, ...] = ()
+    """Names where the text is nothing but `$variable.name.name`, as most are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,19 +121,33 @@ def render(template: Template, bindings: Bindings) -> Json:
 
 def evaluate(expression: Expression, bindings: Bindings) -> Json:
     """Return an expression's value as plain JSON of its own; raises EvaluationError."""
-    compiled = _take(expression.code)
-    Jsonata.CURRENT.jsonata = compiled
-    compiled.environment.set_runtime_bounds(TIME_LIMIT_MS, DEPTH_LIMIT)
     try:
-        value = _plain(compiled.evaluate(None, _frame(bindings)))
+        found = _walk(expression.path, bindings)
+        return _plain(_compute(expression.code, bindings) if found is None else found)
     except EvaluationError as error:
         message = f"The JSONata expression '{expression.code}' {error}"
         raise EvaluationError(message) from None
     except Exception as error:  # jsonata-python lets Python's own errors through: any of them is the text's
         message = f"The JSONata expression '{expression.code}' threw an error during evaluation. {error}"
         raise EvaluationError(message) from error
+
+
+def _walk(path: tuple[str, ...], bindings: Bindings) -> Json | None:
+    """Return what a path leads to, or None where JSONata has to say: at nothing, a null or an array."""
+    first, *names = path or ("",)
+    value: Json = bindings.states if first == "states" else bindings.variables.get(first)
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, str | int | float | dict) else None
+
+
+def _compute(code: str, bindings: Bindings) -> Json:
+    compiled = _take(code)
+    Jsonata.CURRENT.jsonata = compiled
+    compiled.environment.set_runtime_bounds(TIME_LIMIT_MS, DEPTH_LIMIT)
+    value = compiled.evaluate(None, _frame(bindings))
     # One that threw is not kept: jsonata-python leaves its depth counter where it was.
-    _POOL.setdefault(expression.code, []).append(compiled)
+    _POOL.setdefault(code, []).append(compiled)
     return value
 
 
@@ -140,11 +160,16 @@ def _expression(code: str) -> Expression:
     except JException as error:
         message = f"The JSONata expression '{code}' does not parse: {error}"
         raise EvaluationError(message) from None
-    expression = Expression(code=code)
+    expression = Expression(code=code, path=_path(code))
     if "eval" in read_use(expression).variables:
         message = f"The JSONata expression '{code}' uses $eval, which Step Functions lacks: use $parse"
         raise EvaluationError(message)
     return expression
+
+
+def _path(code: str) -> tuple[str, ...]:
+    names = tuple(code[1:].split(".")) if _PATH.fullmatch(code) else ()
+    return () if _WORDS & set(names) else names
 
 
 def _take(code: str) -> Jsonata:

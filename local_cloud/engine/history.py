@@ -8,8 +8,7 @@ iterations of a Map.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from local_cloud.engine.clock import Clock, moment
 from local_cloud.engine.errors import RUNTIME, Failure
@@ -26,8 +25,7 @@ DEFAULT_PAGE, MAX_PAGE = 100, 1000
 _DATA = frozenset({"input", "output", "parameters", "assignedVariables"})
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One event; `details` hold strings, numbers and small objects."""
 
     id: int
@@ -40,7 +38,7 @@ class Event:
 
     def record(self) -> Json:
         """Return plain JSON for a journal; `Event(*record)` is the event again."""
-        return [self.id, self.previous, self.at, self.kind, self.place, self.details]
+        return list(self)
 
     def render(self, *, with_data: bool) -> dict[str, Json]:
         """Return the API's shape."""

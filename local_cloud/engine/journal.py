@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from local_cloud.engine.expression import Json
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
 
 class Journal(Protocol):
     """Remembers answers by key; safe to call from any thread."""
@@ -107,4 +109,4 @@ class Ledger:
             if not answers and not events:
                 return None
             self._answers, self._events = {}, []
-        return json.dumps({"answers": answers, "events": events}, separators=(",", ":"))
+        return _ENCODER.encode({"answers": answers, "events": events})

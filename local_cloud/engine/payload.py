@@ -12,9 +12,12 @@ MAX_DATA = 262_144
 """Bytes of UTF-8 that an input, output, result or set of variables may have (256 KiB)."""
 
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
+
 def encode(value: Json) -> str:
     """Return JSON text as Step Functions stores it."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return _ENCODER.encode(value)
 
 
 def decode(text: str) -> Json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 from local_cloud.engine import expression
@@ -34,6 +35,24 @@ class Facts:
     machine_name: str
     redrives: int = 0
     redriven: float | None = None
+
+    @cached_property
+    def context(self) -> dict[str, Json]:
+        """Return the part of the context object that is the same in every state."""
+        execution = {
+            "Id": self.id,
+            "Input": self.input,
+            "Name": self.name,
+            "RoleArn": self.role_arn,
+            "StartTime": timestamp(self.started),
+            "RedriveCount": self.redrives,
+        }
+        if self.redriven is not None:
+            execution["RedriveTime"] = timestamp(self.redriven)
+        return {
+            "Execution": execution,
+            "StateMachine": {"Id": self.machine_id, "Name": self.machine_name},
+        }
 
 
 Sees: TypeAlias = Mapping[str, Json]
@@ -245,23 +264,8 @@ class Visit:
 
         Facts: https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html
         """
-        facts = self.frame.facts
-        execution = {
-            "Id": facts.id,
-            "Input": facts.input,
-            "Name": facts.name,
-            "RoleArn": facts.role_arn,
-            "StartTime": timestamp(facts.started),
-            "RedriveCount": facts.redrives,
-        }
-        if facts.redriven is not None:
-            execution["RedriveTime"] = timestamp(facts.redriven)
         state = {"Name": self.state.name, "EnteredTime": timestamp(self.entered), "RetryCount": self.retries}
-        context: dict[str, Json] = {
-            "Execution": execution,
-            "StateMachine": {"Id": facts.machine_id, "Name": facts.machine_name},
-            "State": state,
-        }
+        context: dict[str, Json] = {**self.frame.facts.context, "State": state}
         item = self.item or self.frame.item
         context.update({"Map": {"Item": item}} if item is not None else {})
         context.update({"Task": {"Token": self.token}} if self.token is not None else {})
