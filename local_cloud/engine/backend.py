@@ -27,6 +27,8 @@ from local_cloud.engine.runs import Record, Runs
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from moto.stepfunctions.models import StateMachineVersion
+
     from local_cloud.engine.handle import Engine
     from local_cloud.engine.world import Call
 
@@ -78,6 +80,15 @@ class EngineBackend(StepFunctionBackend):
         machine = super().update_state_machine(arn, definition, *rest, **named)
         self._keep(machine)
         return machine
+
+    def publish_state_machine_version(self, arn: str, description: str | None) -> StateMachineVersion:
+        """Make a version of what a machine is now, or return the last one if it is the same."""
+        machine = self.describe_state_machine(arn)
+        last = machine.latest_version
+        if last is None or (last.definition, last.roleArn) != (machine.definition, machine.roleArn):
+            machine.publish(description)
+            self._keep(machine)
+        return machine.versions[machine.latest_version_number]
 
     def create_state_machine_alias(
         self, name: str, routing_configuration: list[dict[str, Any]], description: str | None
@@ -183,6 +194,10 @@ class EngineBackend(StepFunctionBackend):
         """Return a machine's executions (None: all), newest first."""
         records = self._runs.all(machine=machine_arn, status=status)
         return [self._view(record) for record in records if self._owns(record.arn)]
+
+    def machine_of(self, arn: str) -> StateMachine:
+        """Return the machine of an ARN, which may also be that of a version or an alias."""
+        return self._find_machine(arn)[0]
 
     def running(self) -> list[Execution]:
         """Return the executions that have not ended."""

@@ -51,7 +51,7 @@ class StartExecution:
         machine = str(call.arguments["StateMachineArn"])
         chosen, value = call.arguments.get("Name"), call.arguments.get("Input", {})
         text = value if isinstance(value, str) else encode(value)
-        backend = self.engine.backend(self.roles.enter(call.role), self.region)
+        backend = self.engine.backend(self.roles.enter(call), self.region)
         try:
             name = None if chosen is None else str(chosen)
             return backend.start_child(call, machine, name, text, waits=self.waits)

@@ -48,7 +48,7 @@ class LambdaInvocation:
         return {"ExecutedVersion": version, "Payload": _payload(body), "StatusCode": _STATUS[kind]}
 
     def _invoke(self, name: str, call: Call, kind: str, headers: dict[str, str]) -> str:
-        account, region = self._place(name, self.roles.enter(call.role))
+        account, region = self._place(name, self.roles.enter(call))
         arguments = call.arguments
         body = encode(arguments.get("Payload", {}))
         request = {"X-Amz-Invocation-Type": kind}

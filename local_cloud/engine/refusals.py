@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _NO_ACTIVITIES = "the local engine runs no activities: use a Task with .waitForTaskToken"
-_NO_MAP_RUNS = "the local engine runs no Distributed Map, so there are no map runs"
+NO_MAP_RUNS = "the local engine runs no Distributed Map, so there are no map runs"
 REFUSED = {
     "start_sync_execution": "the local engine runs STANDARD state machines only, which StartExecution starts",
     "test_state": "the local engine runs whole state machines only: start one that has the state alone",
@@ -22,9 +22,9 @@ REFUSED = {
     "describe_activity": _NO_ACTIVITIES,
     "get_activity_task": _NO_ACTIVITIES,
     "list_activities": _NO_ACTIVITIES,
-    "describe_map_run": _NO_MAP_RUNS,
-    "list_map_runs": _NO_MAP_RUNS,
-    "update_map_run": _NO_MAP_RUNS,
+    "describe_map_run": NO_MAP_RUNS,
+    "list_map_runs": NO_MAP_RUNS,
+    "update_map_run": NO_MAP_RUNS,
 }
 """The operations, and what to do instead."""
 _CODES = {"start_sync_execution": "StateMachineTypeNotSupported"}

@@ -16,7 +16,7 @@ from local_cloud.engine.clock import moment
 from local_cloud.engine.errors import InvalidDefinitionError
 from local_cloud.engine.history import DEFAULT_PAGE, MAX_PAGE
 from local_cloud.engine.redrive import RedriveResponse
-from local_cloud.engine.refusals import RefusedOperations
+from local_cloud.engine.refusals import NO_MAP_RUNS, RefusedOperations
 
 if TYPE_CHECKING:
     from moto.stepfunctions.models import StateMachine
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from local_cloud.engine.execution import Execution
 
 MAX_DIAGNOSTICS = 100
+_STATUSES = ("RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
+_REDRIVEN = ("REDRIVEN", "NOT_REDRIVEN")
 
 
 class EngineResponse(RedriveResponse, RefusedOperations, StepFunctionResponse):  # type: ignore[misc] # made from a table
@@ -53,14 +55,38 @@ class EngineResponse(RedriveResponse, RefusedOperations, StepFunctionResponse): 
         }
         return ActionResult({name: value for name, value in shown.items() if value is not None})
 
+    def publish_state_machine_version(self) -> ActionResult:
+        """Make a version of a machine."""
+        if self._get_param("revisionId") is not None:
+            message = "the local engine keeps no revisions: leave revisionId out to publish the current one"
+            raise _invalid(message)
+        version = self.backend.publish_state_machine_version(
+            self._get_param("stateMachineArn"), self._get_param("description")
+        )
+        return ActionResult({"stateMachineVersionArn": version.arn, "creationDate": version.creation_date})
+
     def list_state_machine_versions(self) -> ActionResult:
-        """List a machine's versions, newest first, all on one page."""
+        """List a machine's versions, newest first."""
         machine = self.backend.describe_state_machine(self._get_param("stateMachineArn"))
         versions = [
             {"stateMachineVersionArn": version.arn, "creationDate": version.creation_date}
             for _, version in sorted(machine.versions.items(), reverse=True)
         ]
-        return ActionResult({"stateMachineVersions": versions})
+        page, end = self._page(versions)
+        return ActionResult({"stateMachineVersions": page} | end)
+
+    def list_state_machine_aliases(self) -> ActionResult:
+        """List a machine's aliases, or those of a version, in the order of their names."""
+        arn = self._get_param("stateMachineArn")
+        machine = self.backend.machine_of(arn)
+        aliases = [
+            {"stateMachineAliasArn": alias.arn, "creationDate": alias.creation_date}
+            for _, alias in sorted(machine.aliases.items())
+            if arn
+            in (machine.arn, *(route["stateMachineVersionArn"] for route in alias.routing_configuration))
+        ]
+        page, end = self._page(aliases)
+        return ActionResult({"stateMachineAliases": page} | end)
 
     def describe_state_machine_for_execution(self) -> ActionResult:
         """Describe the machine as it was when the execution started."""
@@ -75,16 +101,26 @@ class EngineResponse(RedriveResponse, RefusedOperations, StepFunctionResponse): 
         return ActionResult(described)
 
     def list_executions(self) -> ActionResult:
-        """List a machine's executions, newest first."""
-        machine = self.backend.describe_state_machine(self._get_param("stateMachineArn"))
-        found = self.backend.executions_of(machine.arn, self._get_param("statusFilter"))
-        page, end = self._page([_summary(one) for one in found])
+        """List the executions of a machine, a version or an alias, the last to start or end first."""
+        arn = self._get_param("stateMachineArn")
+        if arn is None or self._get_param("mapRunArn") is not None:
+            message = f"ListExecutions needs a stateMachineArn: {NO_MAP_RUNS}"
+            raise _invalid(message)
+        machine, status = self.backend.machine_of(arn), self._choice("statusFilter", _STATUSES)
+        redriven = self._choice("redriveFilter", _REDRIVEN)
+        found = [
+            one
+            for one in self.backend.executions_of(machine.arn, status)
+            if arn in (machine.arn, one.record.version, one.record.alias)
+            and redriven in (None, _REDRIVEN[one.ending.redrives == 0])
+        ]
+        page, end = self._page([_listed(one) for one in sorted(found, key=_last_change, reverse=True)])
         return ActionResult({"executions": page} | end)
 
     def list_state_machines(self) -> ActionResult:
         """List the machines of an account and region, in the order of their names."""
         machines = sorted(self.backend.state_machines, key=lambda machine: str(machine.name))
-        page, end = self._page([_listed(machine) for machine in machines])
+        page, end = self._page([_listed_machine(machine) for machine in machines])
         return ActionResult({"stateMachines": page} | end)
 
     def validate_state_machine_definition(self) -> ActionResult:
@@ -93,6 +129,9 @@ class EngineResponse(RedriveResponse, RefusedOperations, StepFunctionResponse): 
             reader.read(self._get_param("definition"))
         except InvalidDefinitionError as error:
             limit = int(self._get_param("maxResults") or MAX_DIAGNOSTICS)
+            if not 0 < limit <= MAX_DIAGNOSTICS:
+                message = f"Value '{limit}' at 'maxResults' must be from 0 to {MAX_DIAGNOSTICS}"
+                raise _invalid(message) from None
             found = [
                 {"severity": "ERROR", "code": "INVALID_DEFINITION", "message": problem}
                 for problem in error.problems
@@ -138,6 +177,13 @@ class EngineResponse(RedriveResponse, RefusedOperations, StepFunctionResponse): 
     def _execution(self) -> Execution:
         return self.backend.describe_execution(self._get_param("executionArn"))
 
+    def _choice(self, name: str, values: tuple[str, ...]) -> str | None:
+        value: str | None = self._get_param(name)
+        if value is not None and value not in values:
+            message = f"Value '{value}' at '{name}' must be one of {', '.join(values)}"
+            raise _invalid(message)
+        return value
+
     def _page(self, found: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, str]]:
         """Return what a request asks for, and `nextToken` if more is left."""
         start, limit = self._place()
@@ -145,14 +191,39 @@ class EngineResponse(RedriveResponse, RefusedOperations, StepFunctionResponse): 
         return found[start:end], {"nextToken": str(end)} if end < len(found) else {}
 
     def _place(self) -> tuple[int, int]:
-        token, limit = self._get_param("nextToken") or "0", int(self._get_param("maxResults") or DEFAULT_PAGE)
-        if not token.isdecimal():
+        """Return where a page begins and how much it holds; 0 asks for the default."""
+        token, limit = self._get_param("nextToken"), int(self._get_param("maxResults") or 0)
+        if not 0 <= limit <= MAX_PAGE:
+            message = f"Value '{limit}' at 'maxResults' must be from 0 to {MAX_PAGE}"
+            raise _invalid(message)
+        if token is not None and not (token.isascii() and token.isdecimal()):
             msg = "Invalid Token: 'Invalid token'"
             raise AWSError(msg, "InvalidToken")
-        return int(token), min(limit, MAX_PAGE)
+        return int(token or 0), limit or DEFAULT_PAGE
 
 
-def _listed(machine: StateMachine) -> dict[str, Any]:
+def _invalid(message: str) -> AWSError:
+    return AWSError(message, "ValidationException")
+
+
+def _last_change(execution: Execution) -> float:
+    ending = execution.ending
+    return ending.stopped or ending.redriven or execution.record.started
+
+
+def _listed(execution: Execution) -> dict[str, Any]:
+    ending = execution.ending
+    shown = {
+        **_summary(execution),
+        "stateMachineVersionArn": execution.record.version,
+        "stateMachineAliasArn": execution.record.alias,
+        "redriveCount": ending.redrives,
+        "redriveDate": None if ending.redriven is None else moment(ending.redriven),
+    }
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def _listed_machine(machine: StateMachine) -> dict[str, Any]:
     return {
         "creationDate": machine.creation_date,
         "name": machine.name,

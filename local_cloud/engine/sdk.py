@@ -46,7 +46,7 @@ class SdkCall:
             raise Failure(RUNTIME, f"The Arguments cannot be used to start the Task: {'; '.join(problems)}")
         shape = self.action.operation.input_shape
         request = {} if shape is None else to_request(call.arguments, shape)
-        client = self.roles.client(self.action.service, call.role)
+        client = self.roles.client(self.action.service, call)
         reply = self._send(getattr(client, xform_name(self.action.operation.name)), request)
         reply.pop("ResponseMetadata", None)
         output = self.action.operation.output_shape
@@ -71,9 +71,9 @@ class SdkCall:
             "Request ID": metadata.get("RequestId"),
         }
         shown = ", ".join(f"{name}: {value}" for name, value in facts.items())
-        return Failure(
-            self.action.error_name(str(said.get("Code", ""))), f"{said.get('Message', '')} ({shown})"
-        )
+        # Services that once spoke another protocol send the old name of an error as its code.
+        code = said.get("QueryErrorCode") or said.get("Code", "")
+        return Failure(self.action.error_name(str(code)), f"{said.get('Message', '')} ({shown})")
 
 
 def to_request(value: Json, shape: Shape) -> Json:

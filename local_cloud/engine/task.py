@@ -124,6 +124,7 @@ class Attempt:
         return Call(
             arguments=self.arguments,
             role=self.role,
+            machine_role=self.visit.frame.facts.role_arn,
             execution=execution,
             name=hashlib.sha256(place.encode()).hexdigest()[:32],
             once=self.visit.settle,

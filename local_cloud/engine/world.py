@@ -35,6 +35,8 @@ class Call:
     arguments: Json
     role: str | None
     """The ARN in the task's `Credentials`, if it has them."""
+    machine_role: str
+    """The ARN of the state machine's role."""
     execution: str
     """The caller's execution ARN."""
     name: str

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from moto import mock_aws
 
-from local_cloud import engine, functions
+from local_cloud import engine, functions, identity
 from local_cloud.context import ORCHESTRATOR_ACCOUNT, Context
 from local_cloud.engine.clock import SystemClock
 
@@ -81,6 +81,7 @@ def serverless(tmp_path: Path, *, scale: float = 1.0, path: Path | None = None) 
     context = Context(state_dir=tmp_path)
     machines = engine.install(context, clock=SystemClock(scale), path=path)
     lambdas = functions.install(context)
+    trust = identity.install(context)
     aws = mock_aws(config={"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}})
     aws.start()
     try:
@@ -97,6 +98,7 @@ def serverless(tmp_path: Path, *, scale: float = 1.0, path: Path | None = None) 
     finally:
         machines.close()
         lambdas.close()
+        trust.close()
         aws.stop()
     assert [thread.name for thread in threading.enumerate() if thread.name in LIVING] == []
 

@@ -138,9 +138,93 @@ def test_executions_are_listed_newest_first_by_status_and_page(cloud: Cloud, wai
         pages = paginator.paginate(stateMachineArn=waits, PaginationConfig={"PageSize": 2}, **fields)
         return [execution["executionArn"] for page in pages for execution in page["executions"]]
 
-    assert listed() == started[::-1]
+    assert listed() == [started[2], started[4], started[3], started[1], started[0]], "by their last change"
     assert listed(statusFilter="ABORTED") == [started[2]]
     assert listed(statusFilter="RUNNING") == [started[4], started[3], started[1], started[0]]
+
+
+def test_executions_are_listed_by_redrive_version_and_alias(cloud: Cloud) -> None:
+    fails = {"F": {"Type": "Fail", "Error": "E"}}
+    arn = cloud.create_machine(machine(fails))
+    version = cloud.states.publish_state_machine_version(stateMachineArn=arn)["stateMachineVersionArn"]
+    routes = [{"stateMachineVersionArn": version, "weight": 100}]
+    alias = cloud.states.create_state_machine_alias(name="live", routingConfiguration=routes)[
+        "stateMachineAliasArn"
+    ]
+    plain, named, released = (cloud.start(each) for each in (arn, version, alias))
+    for each in (plain, named, released):
+        cloud.settle(each)
+    cloud.states.redrive_execution(executionArn=plain)
+    cloud.settle(plain)
+
+    def listed(of: str, **fields: Any) -> set[str]:
+        reply = cloud.states.list_executions(stateMachineArn=of, **fields)
+        return {execution["executionArn"] for execution in reply["executions"]}
+
+    assert listed(arn) == {plain, named, released}
+    assert listed(version) == {named, released}
+    assert listed(alias) == {released}
+    assert listed(arn, redriveFilter="REDRIVEN") == {plain}
+    assert listed(arn, redriveFilter="NOT_REDRIVEN") == {named, released}
+    (shown,) = cloud.states.list_executions(stateMachineArn=alias)["executions"]
+    assert (shown["stateMachineVersionArn"], shown["stateMachineAliasArn"]) == (version, alias)
+    (shown,) = cloud.states.list_executions(stateMachineArn=arn, redriveFilter="REDRIVEN")["executions"]
+    assert (shown["redriveCount"], "redriveDate" in shown) == (1, True)
+
+
+def test_machines_versions_and_aliases_are_listed_by_page(cloud: Cloud) -> None:
+    arns = [cloud.create_machine(machine({"S": pass_()}), f"m{number}") for number in range(3)]
+    versions = []
+    for number in range(3):
+        definition = json.dumps(machine({"S": pass_(Output=number)}))
+        cloud.states.update_state_machine(stateMachineArn=arns[0], definition=definition)
+        reply = cloud.states.publish_state_machine_version(stateMachineArn=arns[0])
+        versions.append(reply["stateMachineVersionArn"])
+        again = cloud.states.publish_state_machine_version(stateMachineArn=arns[0])
+        assert again["stateMachineVersionArn"] == versions[-1]
+    aliases = [
+        cloud.states.create_state_machine_alias(
+            name=f"a{number}", routingConfiguration=[{"stateMachineVersionArn": version, "weight": 100}]
+        )["stateMachineAliasArn"]
+        for number, version in enumerate(versions)
+    ]
+
+    def listed(operation: str, kind: str, **fields: Any) -> list[str]:
+        found: list[str] = []
+        token: dict[str, str] = {}
+        while True:
+            reply = getattr(cloud.states, operation)(maxResults=2, **fields, **token)
+            (page,) = (value for value in reply.values() if isinstance(value, list))
+            assert len(page) <= 2
+            found += [each[f"{kind}Arn"] for each in page]
+            if "nextToken" not in reply:
+                return found
+            token = {"nextToken": reply["nextToken"]}
+
+    of = {"stateMachineArn": arns[0]}
+    assert listed("list_state_machines", "stateMachine") == arns
+    assert listed("list_state_machine_versions", "stateMachineVersion", **of) == versions[::-1]
+    assert listed("list_state_machine_aliases", "stateMachineAlias", **of) == aliases
+    of = {"stateMachineArn": versions[1]}
+    assert listed("list_state_machine_aliases", "stateMachineAlias", **of) == aliases[1:2]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"maxResults": 1001}, "ValidationException"),
+        ({"nextToken": "nonsense"}, "InvalidToken"),
+        ({"statusFilter": "PENDING_REDRIVE"}, "ValidationException"),
+        ({"redriveFilter": "SOME"}, "ValidationException"),
+        ({"mapRunArn": "arn:aws:states:us-east-1:123456789012:mapRun:m:r"}, "ValidationException"),
+    ],
+)
+def test_a_list_that_cannot_be_given_is_refused(cloud: Cloud, fields: dict[str, Any], expected: str) -> None:
+    arn = cloud.create_machine(machine({"S": pass_()}))
+    with pytest.raises(ClientError) as caught:
+        cloud.states.list_executions(stateMachineArn=arn, **fields)
+    assert code(caught) == expected
+    assert cloud.states.list_executions(stateMachineArn=arn, maxResults=0)["executions"] == []
 
 
 def test_history_pages_turns_and_hides_data(cloud: Cloud) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -10,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.functional import handlers
+from tests.functional.serverless import ROLE as MACHINE_ROLE
 from tests.functional.serverless import Cloud, serverless
 from tests.unit.local_cloud.engine.machines import machine, pass_, scope, waiting
 
@@ -224,6 +226,73 @@ def test_a_task_acts_in_the_account_of_its_role(cloud: Cloud) -> None:
     assert scheduled["taskScheduledEventDetails"]["taskCredentials"] == {"roleArn": ROLE}
     mine = output(cloud, call("aws-sdk:s3:listBuckets", {}))
     assert [each["Name"] for each in mine["Buckets"]] == ["mine"]
+
+
+def trusted_by(principal: str, external_id: str | None = None) -> str:
+    statement = {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "sts:AssumeRole"}
+    condition = {"Condition": {"StringEquals": {"sts:ExternalId": external_id}}} if external_id else {}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement | condition]})
+
+
+def test_a_role_looks_at_the_machines_role(cloud: Cloud) -> None:
+    for name, trust in (
+        ("usecase", trusted_by(MACHINE_ROLE)),
+        ("others", trusted_by(f"{MACHINE_ROLE}-of-others")),
+        ("guarded", trusted_by(MACHINE_ROLE, external_id="known")),
+    ):
+        cloud.context.client("iam", OTHER).create_role(RoleName=name, AssumeRolePolicyDocument=trust)
+    who = call("aws-sdk:sts:getCallerIdentity", {}, Credentials={"RoleArn": "{% $states.input.role %}"})
+    said = output(cloud, who, {"role": ROLE})
+    assert said["Arn"] == f"arn:aws:sts::{OTHER}:assumed-role/usecase/step-functions"
+    for name in ("others", "guarded", "missing"):
+        refused = run(cloud, who, {"role": ROLE.replace("usecase", name)})
+        assert refused["error"] == "States.Permissions"
+        assert "assumed-role/test/step-functions is not authorized to perform" in refused["cause"]
+
+
+def test_a_task_without_credentials_acts_as_the_machines_role(cloud: Cloud) -> None:
+    trust = trusted_by(MACHINE_ROLE)
+    cloud.context.client("iam", OTHER).create_role(RoleName="usecase", AssumeRolePolicyDocument=trust)
+    arguments = {"RoleArn": ROLE, "RoleSessionName": "by-hand"}
+    given = output(cloud, call("aws-sdk:sts:assumeRole", arguments))
+    assert given["AssumedRoleUser"]["Arn"] == f"arn:aws:sts::{OTHER}:assumed-role/usecase/by-hand"
+    with pytest.raises(ClientError, match="is not authorized"):
+        boto3.client("sts", region_name="us-east-1").assume_role(**arguments)
+
+
+def test_a_task_of_the_sdk_waits_for_its_token(cloud: Cloud) -> None:
+    url = boto3.client("sqs", region_name="us-east-1").create_queue(QueueName="work")["QueueUrl"]
+    sends = {"QueueUrl": url, "MessageBody": {"token": "{% $states.context.Task.Token %}"}}
+    definition = call("aws-sdk:sqs:sendMessage.waitForTaskToken", sends, TimeoutSeconds=600)
+    arn = cloud.start(cloud.create_machine(definition))
+    token = json.loads(wait_for_message(url))["token"]
+    cloud.states.send_task_success(taskToken=token, output='{"answer": 1}')
+    ended = cloud.settle(arn)
+    assert json.loads(ended["output"]) == {"answer": 1}
+    events = cloud.events(arn)
+    kinds = ["TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskSucceeded"]
+    assert [event["type"] for event in events if event["type"] in kinds] == kinds
+    scheduled = next(event for event in events if event["type"] == "TaskScheduled")
+    details = scheduled["taskScheduledEventDetails"]
+    assert (details["resourceType"], details["resource"]) == ("aws-sdk:sqs", "sendMessage.waitForTaskToken")
+    submitted = next(event for event in events if event["type"] == "TaskSubmitted")
+    assert "MessageId" in json.loads(submitted["taskSubmittedEventDetails"]["output"])
+
+
+def test_a_refused_action_fails_a_task_that_would_wait(cloud: Cloud) -> None:
+    sends = {"QueueUrl": "https://sqs.us-east-1.amazonaws.com/123456789012/none", "MessageBody": "text"}
+    failed = run(cloud, call("aws-sdk:sqs:sendMessage.waitForTaskToken", sends, TimeoutSeconds=600))
+    assert failed["error"] == "Sqs.QueueDoesNotExistException"
+
+
+def wait_for_message(url: str) -> str:
+    sqs, limit = boto3.client("sqs", region_name="us-east-1"), time.monotonic() + 120
+    while time.monotonic() < limit:
+        if messages := sqs.receive_message(QueueUrl=url).get("Messages"):
+            return str(messages[0]["Body"])
+        time.sleep(0.01)
+    message = "no message came"
+    raise AssertionError(message)
 
 
 def test_a_role_that_is_no_role_is_refused(cloud: Cloud) -> None:
