@@ -89,8 +89,14 @@ def _check(text: str, path: str, exists: Callable[[str], bool]) -> tuple[Pipelin
         wiring = graph.plan(pipeline)
         mistakes += check_all(Subject(pipeline=pipeline, graph=wiring, exists=exists))
     if mistakes or pipeline is None or wiring is None:
-        raise SpecError(mistakes, path=path, text=text)
+        raise SpecError(_tell_once(mistakes), path=path, text=text)
     return pipeline, wiring
+
+
+def _tell_once(mistakes: list[Diagnostic]) -> list[Diagnostic]:
+    """Leave out that a value is of the wrong form where it is said that a reference or marker is in it."""
+    told = {item.span for item in mistakes if item.code in ("P029", "P034")}
+    return [item for item in mistakes if item.code not in ("P012", "P013") or item.span not in told]
 
 
 def _check_size(written: str, text: str, path: str) -> None:
