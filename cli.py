@@ -23,7 +23,9 @@ from verbs.verb import (
     SPEC_INVALID,
     USAGE,
     EnvironmentLacksError,
+    Help,
     UsageError,
+    Verbs,
     say,
 )
 
@@ -49,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; whatever happens, no traceback reaches the terminal."""
     _write_utf8()
     try:
-        args = _parser().parse_args(argv)
+        words = sys.argv[1:] if argv is None else argv
+        args = _parser(words[0] if words else "").parse_args(words)
         code = _guard(args.verb, args)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -92,18 +95,25 @@ def _exit_code(error: Exception) -> int:
     return ENVIRONMENT if broken_machine or lacking else BUG
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(asked: str) -> argparse.ArgumentParser:
+    """Return the parser of one verb; of all where the word is none, or where the verb writes of them all."""
+    parser, verbs = _parser_of(asked)
+    return parser if asked in verbs.known and asked != "completion" else _parser_of("")[0]
+
+
+def _parser_of(asked: str) -> tuple[argparse.ArgumentParser, Verbs]:
     parser = argparse.ArgumentParser(
         prog="edgepipe",
         description="Compile a YAML pipeline into AWS Step Functions, and run it on this machine.",
         allow_abbrev=False,
+        formatter_class=Help,
     )
     parser.add_argument("--version", action=_Version, help="print the version and exit")
-    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    verbs = Verbs(parser, "VERB", asked=asked)
     for group in (specs, runs, looks, leftovers, aws, usecases, local_serve):
         group.add(verbs)
     parser.set_defaults(parser=parser)
-    return parser
+    return parser, verbs
 
 
 def _report_bug(error: Exception) -> int:

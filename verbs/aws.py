@@ -38,7 +38,7 @@ def add(verbs: Verbs) -> None:
     _add_submit(verbs)
     for name, act in _SHARED.items():
         _share(verbs, name, act)
-    verbs.choices["runs"].add_argument("--pipeline", metavar="NAME", help="on AWS: only this pipeline's runs")
+    verbs.known["runs"].add_argument("--pipeline", metavar="NAME", help="on AWS: only this pipeline's runs")
     redrive = add_verb(
         verbs, "redrive", on_aws(_redrive), "run the failed part of a run on AWS again", spec=False
     )
@@ -111,7 +111,7 @@ def on_aws(act: Verb) -> Verb:
 
 def _share(verbs: Verbs, name: str, act: Verb) -> None:
     """Give a verb of runs on this machine its AWS side."""
-    parser = verbs.choices[name]
+    parser = verbs.known[name]
     parser.add_argument("--aws", action="store_true", help="act on AWS, not here")
     add_options(parser)
     local = parser.get_default("verb")

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verbs import aws
-from verbs.verb import ENVIRONMENT, FAILED, OK, EnvironmentLacksError, UsageError, add_verb, readable, say
+from verbs.verb import (
+    ENVIRONMENT,
+    FAILED,
+    OK,
+    EnvironmentLacksError,
+    UsageError,
+    Verbs,
+    add_verb,
+    readable,
+    say,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -17,7 +26,6 @@ if TYPE_CHECKING:
     from operations.doctor import Check
     from pipelines.machine import Machine
     from pipelines.usecase import UseCase
-    from verbs.verb import Verbs
 
 
 def add(verbs: Verbs) -> None:
@@ -31,8 +39,7 @@ def add(verbs: Verbs) -> None:
     )
     parser.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
     aws.add_options(parser)
-    parser = verbs.add_parser("usecase", help="write, register, check and list use cases", allow_abbrev=False)
-    _add_usecase(parser.add_subparsers(metavar="WHAT", required=True))
+    _add_usecase(Verbs(verbs.add("usecase", "write, register, check and list use cases"), "WHAT"))
 
 
 def _add_usecase(verbs: Verbs) -> None:
@@ -110,6 +117,8 @@ def _read_spec(spec: Path) -> tuple[Machine, str]:
 
 
 def _init(args: argparse.Namespace) -> int:
+    import secrets
+
     from pipelines import usecase
 
     region = args.region or "us-east-1"
