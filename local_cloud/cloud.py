@@ -61,7 +61,7 @@ def local_cloud(
         aws = mock_aws(config=MOTO)
         runs = engine.install(context, path=folder / engine.FILE_NAME)
         memory = durable.install(context)
-        endpoint = Endpoint(memory.call)
+        endpoint = Endpoint(memory.call, folder / "logs" / "endpoint.log")
         roles, code = identity.install(context), functions.install(context, endpoint)
         jobs, devices = sagemaker.install(context), greengrass.install(context)
         aws.start()

@@ -2,7 +2,8 @@
 
 It listens on 127.0.0.1 only. A web page in a browser of this machine can send requests there too, directly
 or by a name of its own that it lets point here, so whatever a browser would send is refused: another Host,
-an Origin, a fetch from another site. Moto's own pages, which reset everything, are not served.
+an Origin, a fetch from another site. Moto's own pages, which reset everything, are not served. What moto
+does not know, or falls over, is answered as AWS answers what is wrong (`misfits`).
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ import errno
 import re
 import socket
 import threading
+import traceback
 from typing import TYPE_CHECKING, Any
 
+from local_cloud import misfits
 from local_cloud.context import ACCOUNT_HEADER, PRINCIPAL_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
+    from flask import Flask
     from werkzeug.serving import BaseWSGIServer
 
 HOST = "127.0.0.1"
@@ -34,8 +39,9 @@ Application = Any
 class Endpoint:
     """Serves the emulated AWS of this process; it starts when it is first asked for its address."""
 
-    def __init__(self, call: Callable[[], AbstractContextManager[None]]) -> None:
+    def __init__(self, call: Callable[[], AbstractContextManager[None]], log: Path) -> None:
         self._call = call
+        self._log = log
         self._lock = threading.Lock()
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
@@ -49,7 +55,7 @@ class Endpoint:
         """Begin to serve and return the address; raises OSError if the port is taken."""
         with self._lock:
             if self._server is None:
-                self._server = _make_server(port, guarded(self._call))
+                self._server = _make_server(port, guarded(self._call, self._log))
                 self._thread = threading.Thread(
                     target=self._server.serve_forever, name="endpoint", daemon=True
                 )
@@ -66,11 +72,14 @@ class Endpoint:
                 self._server = self._thread = None
 
 
-def guarded(call: Callable[[], AbstractContextManager[None]]) -> Application:
-    """Return the application: moto behind the checks, each request carried out inside `call()`."""
-    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+def guarded(call: Callable[[], AbstractContextManager[None]], log: Path) -> Application:
+    """Return the application: moto behind the checks, each request carried out inside `call()`.
 
-    aws = DomainDispatcherApplication(create_backend_app)
+    What moto falls over is written to the file `log`.
+    """
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+
+    aws = DomainDispatcherApplication(_create_app)
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         why = refusal(environ)
@@ -80,10 +89,60 @@ def guarded(call: Callable[[], AbstractContextManager[None]]) -> Application:
         for name in _OWN_HEADERS:
             environ.pop(name, None)
         with call():
-            reply: Iterable[bytes] = aws(environ, start_response)
-            return reply
+            return carry_out(aws, environ, start_response, log)
 
     return answer
+
+
+def carry_out(
+    aws: Application, environ: dict[str, Any], start_response: Callable[..., Any], log: Path
+) -> Iterable[bytes]:
+    """Return moto's answer to a request, or an error in its place."""
+    from werkzeug.test import run_wsgi_app
+
+    asked = misfits.read(environ)
+    try:
+        body, status, headers = run_wsgi_app(aws, environ, buffered=True)
+    except (NotImplementedError, UnknownServiceError):
+        told = asked.unknown()
+    except Exception as error:  # moto trusts its callers: anything may be wrong with a request
+        _write_down(log, asked.operation)
+        told = asked.broken(error, str(log))
+    else:
+        content = b"".join(body)
+        if not _is_moto_page(environ, status, content):
+            start_response(status, list(headers))
+            return [content]
+        told = asked.unknown()
+    start_response(misfits.STATUS, [*told.headers.items(), ("Content-Length", str(len(told.body)))])
+    return [told.body]
+
+
+class UnknownServiceError(Exception):
+    """Moto has no such service."""
+
+
+def _create_app(service: Any) -> Flask:  # noqa: ANN401 - any service's name
+    """Return moto's application for a service, in which errors are not turned into pages."""
+    from moto.moto_server.werkzeug_app import create_backend_app
+
+    if service is None:
+        raise UnknownServiceError
+    app = create_backend_app(service)
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+    return app
+
+
+def _is_moto_page(environ: dict[str, Any], status: str, content: bytes) -> bool:
+    """Say whether moto has no such operation: it answers with a web page, or nothing, instead of an error."""
+    missing = status[:3] in {"404", "405"} and environ["REQUEST_METHOD"] != "HEAD"
+    return missing and (not content or content.startswith(b"<!doctype html>"))
+
+
+def _write_down(log: Path, operation: str) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as file:
+        file.write(f"{operation}\n{traceback.format_exc()}\n")
 
 
 def refusal(environ: dict[str, Any]) -> str:
