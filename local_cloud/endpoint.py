@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from flask import Flask
     from werkzeug.serving import BaseWSGIServer
 
 HOST = "127.0.0.1"
@@ -122,7 +121,7 @@ class UnknownServiceError(Exception):
     """Moto has no such service."""
 
 
-def _create_app(service: Any) -> Flask:  # noqa: ANN401 - any service's name
+def _create_app(service: Any) -> Any:  # noqa: ANN401 - any service's name, and a Flask application
     """Return moto's application for a service, in which errors are not turned into pages."""
     from moto.moto_server.werkzeug_app import create_backend_app
 
