@@ -45,22 +45,24 @@ _MACHINE_FAULTS = frozenset(
     }
 )
 """What an operating system says when the machine, not edgepipe, is at fault."""
+_DISK_FAULTS = frozenset({3, 5, 8, 10, 11, 13, 14, 26})
+"""SQLite's PERM, BUSY, READONLY, IOERR, CORRUPT, FULL, CANTOPEN and NOTADB."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; whatever happens, no traceback reaches the terminal."""
     _write_utf8()
+    code = OK
     try:
         words = sys.argv[1:] if argv is None else argv
         args = _parser(words[0] if words else "").parse_args(words)
         code = _guard(args.verb, args)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has gone, as with `| head`. Python would fail once more when it flushes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
-    else:
-        return code
+        # The reader has gone, as with `| head`. Python would fail once more when it flushes at exit.
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return code
 
 
 def _guard(verb: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
@@ -76,8 +78,14 @@ def _guard(verb: Callable[[argparse.Namespace], int], args: argparse.Namespace) 
         code = _exit_code(error)
         if code == BUG:
             return _report_bug(error)
-        say(str(error) if code == SPEC_INVALID else f"edgepipe: {error}")
+        say(str(error) if code == SPEC_INVALID else f"edgepipe: {_words(error)}")
         return code
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return f"a database of the state folder: {error}" if _is_disk_fault(error) else str(error)
 
 
 def _exit_code(error: Exception) -> int:
@@ -92,7 +100,15 @@ def _exit_code(error: Exception) -> int:
         return USAGE
     broken_machine = isinstance(error, OSError) and error.errno in _MACHINE_FAULTS
     lacking = isinstance(error, EnvironmentLacksError | StateFolderError)
-    return ENVIRONMENT if broken_machine or lacking else BUG
+    return ENVIRONMENT if broken_machine or lacking or _is_disk_fault(error) else BUG
+
+
+def _is_disk_fault(error: Exception) -> bool:
+    """Say whether a database of the state folder cannot be read or written as the machine stands."""
+    import sqlite3
+
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, sqlite3.DatabaseError) and code is not None and code & 0xFF in _DISK_FAULTS
 
 
 def _parser(asked: str) -> argparse.ArgumentParser:

@@ -108,7 +108,7 @@ class LocalRun:
         )
 
     def _go_on(self) -> None:
-        """Let the execution run where it stood; one that failed begins again at the step that failed."""
+        """Let the execution run where it stood, also one that was stopped or timed out."""
         states = self._client("stepfunctions", ORCHESTRATOR_ACCOUNT)
         status = states.describe_execution(executionArn=self.plan.arn)["status"]
         if status == "RUNNING":

@@ -114,11 +114,8 @@ def complete(specs: Iterable[DeviceSpec], targets: Iterable[str]) -> tuple[Devic
 
 def read_devices(state_dir: Path) -> tuple[DeviceView, ...]:
     """Return the devices that a state folder knows, by name; none where there is no store yet."""
-    path = state_dir / store.FILE_NAME
-    if not path.exists():
-        return ()
     executions: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
-    with closing(store.Store(state_dir)) as kept:
+    with closing(store.Store(state_dir, write=False)) as kept:
         for _, document in kept.all(EXECUTIONS):
             executions[document["account"], document["thing"]].append(document)
         documents = [document for _, document in kept.all(DEVICES)]

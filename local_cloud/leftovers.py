@@ -83,9 +83,7 @@ def remove_leftovers(state_dir: Path, found: Leftovers) -> None:
 
 def _rows(state_dir: Path) -> dict[str, dict[str, bytes]]:
     """Return what the store keeps of each S3 object, by collection and key."""
-    if not (state_dir / STORE_FILE).exists():
-        return {}
-    with closing(Store(state_dir)) as store:
+    with closing(Store(state_dir, write=False)) as store:
         return {name: dict(store.all_bytes(name)) for name in store.collections(_S3)}
 
 

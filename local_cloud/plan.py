@@ -19,6 +19,7 @@ from local_cloud.datasets import Dataset, plan_datasets
 from local_cloud.fleet import FILE_NAME as FLEET_FILE
 from local_cloud.fleet import read_fleet
 from local_cloud.platform import UseCase, local_usecase
+from local_cloud.runs import PLAN_FORMAT, read_document
 from pipelines.assets import exists_beside, read_spec
 from pipelines.compiler import Compiled, compile_text
 from pipelines.parameters import ParameterError, resolve
@@ -143,6 +144,7 @@ def write_plan(plan: Plan) -> None:
     if plan.fleet_file:
         (plan.folder / FLEET_FILE).write_bytes(plan.fleet_file.read_bytes())
     document = {
+        "format": PLAN_FORMAT,
         "run_id": plan.run_id,
         "pipeline": plan.compiled.pipeline.name,
         "spec": str(plan.spec),
@@ -160,7 +162,7 @@ def write_plan(plan: Plan) -> None:
 
 def read_plan(folder: Path) -> Plan:
     """Return the plan that `write_plan` kept in a run's folder."""
-    document = json.loads((folder / PLAN_FILE).read_text(encoding="utf-8"))
+    document = read_document(folder / PLAN_FILE)
     spec = Path(document["spec"])
     text = read_spec(folder / SPEC_FILE)
     compiled = compile_text(text, path=spec.as_posix(), exists=lambda _name: True)

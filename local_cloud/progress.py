@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from pipelines.progress import Step, read_steps, render_step
@@ -31,19 +33,25 @@ class Terminal:
                 self.print(render_step(step, now))
         running = next((step for step in steps if step.status == "RUNNING"), None)
         if self._live and running and not self.asking:
-            self._stream.write(f"\r\x1b[K{render_step(running, now)}")
-            self._stream.flush()
+            self._write(f"\r\x1b[K{render_step(running, now)}")
 
     def ask(self, question: str) -> None:
         """Put a question on a line of its own and leave it open for the answer."""
-        self._stream.write(f"{self._wipe}{question}")
-        self._stream.flush()
+        self._write(f"{self._wipe}{question}")
         self.asking = True
 
     def print(self, text: str) -> None:
         """Print a line of its own; a live line is wiped first."""
-        self._stream.write(f"{self._wipe}{text}\n")
-        self._stream.flush()
+        self._write(f"{self._wipe}{text}\n")
+
+    def _write(self, text: str) -> None:
+        """Write at once; a reader that has gone, as with `| head`, does not end the run."""
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except BrokenPipeError:
+            with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+                os.dup2(nowhere.fileno(), self._stream.fileno())
 
     @property
     def _wipe(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -61,7 +61,7 @@ def run_spec(spec: Path, *, params: Mapping[str, str], state_dir: Path, options:
 
 
 def resume_run(state_dir: Path, run_id: str, options: Options) -> int:
-    """Go on with a run whose process has ended before it, or redrive one that failed.
+    """Go on with a run whose process has ended before it, or redrive one that was stopped or timed out.
 
     Steps that have ended are not run again. Returns and raises what `run_spec` does.
     """
@@ -136,8 +136,7 @@ def _report(record: Record, output: str, terminal: Terminal) -> None:
     summary = render_summary(record)
     if output == "json":
         terminal.print(summary)
-        print(json.dumps(record.document(), indent=2), flush=True)
-    else:
-        print(summary, flush=True)
+    with suppress(BrokenPipeError):  # a reader that has gone does not change how the run ended
+        print(json.dumps(record.document(), indent=2) if output == "json" else summary, flush=True)
     if record.failure:
         terminal.print(record.failure.render())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from local_cloud.lock import FILE_NAME as LOCK_FILE
-from local_cloud.lock import is_held
+from local_cloud.lock import StateFolderError, is_held
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +20,12 @@ FINAL = frozenset({"SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"})
 INTERRUPTED = "INTERRUPTED"
 STATUSES = ("RUNNING", INTERRUPTED, *sorted(FINAL))
 LAST = "last"
+PLAN_FORMAT = 1
+"""Of plan.json; it grows when an earlier edgepipe could not go on with what a later one wrote."""
+
+
+class DamagedRunError(StateFolderError):
+    """A run's folder cannot be read; the message says which file and what to do."""
 
 
 class UnknownRunError(Exception):
@@ -60,8 +67,10 @@ class Run:
 def list_runs(state_dir: Path) -> list[Run]:
     """Return the folder's runs, the newest first."""
     driver = _driver(state_dir)
-    folders = (state_dir / "runs").glob("*/plan.json")
-    runs = [_read(path.parent, driver) for path in folders]
+    runs: list[Run] = []
+    for path in (state_dir / "runs").glob("*/plan.json"):
+        with suppress(FileNotFoundError):  # removed in this moment
+            runs.append(_read(path.parent, driver))
     return sorted(runs, key=lambda run: (run.started, run.run_id), reverse=True)
 
 
@@ -109,8 +118,8 @@ def _driver(state_dir: Path) -> str | None:
 
 
 def _read(folder: Path, driver: str | None) -> Run:
-    plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-    document = _read_record(folder)
+    plan = read_document(folder / "plan.json")
+    document = read_document(folder / "run.json") if (folder / "run.json").exists() else {}
     started = datetime.fromisoformat(plan["started"])
     return Run(
         run_id=plan["run_id"],
@@ -125,11 +134,21 @@ def _read(folder: Path, driver: str | None) -> Run:
     )
 
 
-def _read_record(folder: Path) -> dict[str, Any]:
+def read_document(path: Path) -> dict[str, Any]:
+    """Return what a file of a run's folder holds.
+
+    Raises DamagedRunError for what is no JSON object, or was written by a later edgepipe.
+    """
     try:
-        document: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
+        document = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        message = f"{path} is damaged ({error}): put it right, or remove the folder {path.parent}"
+        raise DamagedRunError(message) from error
+    if document.get("format", PLAN_FORMAT) > PLAN_FORMAT:
+        message = (
+            f"{path} was written by a later edgepipe: use that one, or name another folder with --state-dir"
+        )
+        raise DamagedRunError(message)
     return document
 
 

@@ -7,6 +7,7 @@ at the same time; who writes holds the state folder's lock (see `lock`).
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -27,15 +28,24 @@ create table if not exists documents (
 ) without rowid
 """
 
+_TABLES = "select name from sqlite_schema where name = 'documents'"
+
 
 class Store:
-    """The documents of one state folder, by collection and key; safe to call from any thread."""
+    """The documents of one state folder, by collection and key; safe to call from any thread.
 
-    def __init__(self, state_dir: Path) -> None:
-        state_dir.mkdir(parents=True, exist_ok=True)
+    Without `write` the folder need not allow any change, and one without a store is as an empty one.
+    """
+
+    def __init__(self, state_dir: Path, *, write: bool = True) -> None:
         self._lock = threading.Lock()
-        self._connection = connect(state_dir / FILE_NAME)
-        self._connection.execute(_SCHEMA)
+        if write:
+            state_dir.mkdir(parents=True, exist_ok=True)
+            self._connection = connect(state_dir / FILE_NAME)
+        else:
+            self._connection = _look(state_dir / FILE_NAME)
+        if write or not self._connection.execute(_TABLES).fetchall():
+            self._connection.execute(_SCHEMA)
 
     def put(self, collection: str, key: str, document: Json) -> None:
         """Keep a document (plain JSON), replacing the one before."""
@@ -114,3 +124,16 @@ def connect(path: Path) -> sqlite3.Connection:
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = normal")
     return connection
+
+
+def _look(path: Path) -> sqlite3.Connection:
+    """Open a database file to read only; one that is not there, or holds nothing yet, is an empty one.
+
+    Facts: https://www.sqlite.org/wal.html#readonly (a folder that cannot be written, and in which nobody
+    writes, takes `immutable`).
+    """
+    if not path.exists() or not path.stat().st_size:
+        return sqlite3.connect(":memory:", isolation_level=None)
+    still = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
+    address = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if still else ''}"
+    return sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None)

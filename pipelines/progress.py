@@ -39,13 +39,19 @@ def read_steps(history: Iterable[Mapping[str, Any]], kinds: Mapping[str, str]) -
 
     A step's states are called `<id>` or `<id> (...)`. It ends when a state is entered that is not its own:
     only then is it known whether it went on to the next step or to Failure. A step of which only the
-    choice `<id> (when)` was entered has been skipped.
+    choice `<id> (when)` was entered has been skipped. A redrive takes up the step that the end interrupted.
     """
     steps = {name: Step(id=name, kind=kind) for name, kind in kinds.items()}
     current: str | None = None
+    interrupted: str | None = None
     for event in history:
+        if event["type"] == "ExecutionRedriven" and interrupted:
+            current = interrupted
+            steps[current] = replace(steps[current], status="RUNNING", ended=None)
         entered = event.get("stateEnteredEventDetails", {}).get("name")
         owner = _owner(entered, steps)
+        if event["type"] in _OVER:
+            interrupted = current
         if current and (event["type"] in _OVER or (entered is not None and owner != current)):
             steps[current] = _end(steps[current], entered, event)
             current = None

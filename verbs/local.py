@@ -23,7 +23,16 @@ RUN_HELP = "a run's id, the beginning of one, or 'last'"
 def add_state_dir(parser: argparse.ArgumentParser) -> None:
     """Add --state-dir."""
     words = "where runs, logs and devices are kept (default: .edgepipe)"
-    parser.add_argument("--state-dir", metavar="DIR", type=Path, default=Path(".edgepipe"), help=words)
+    parser.add_argument("--state-dir", metavar="DIR", type=folder, default=Path(".edgepipe"), help=words)
+
+
+def folder(text: str) -> Path:
+    """Read the name of a folder that exists or can, as argparse wants it."""
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        message = f"'{text}' is a file, not a folder"
+        raise argparse.ArgumentTypeError(message)
+    return path
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +71,12 @@ def choose(args: argparse.Namespace) -> Run:
         return choose_run(args.state_dir, args.run)
     except UnknownRunError as error:
         raise UsageError(str(error)) from error
+
+
+def failed_step(run: Run) -> str | None:
+    """Return the step whose failure the pipeline has handled, which is the end of a run."""
+    failure = run.document.get("failure")
+    return failure["step"] if run.status == "FAILED" and failure else None
 
 
 @contextmanager

@@ -114,8 +114,8 @@ def _describe(run: Run) -> Iterator[str]:
         yield f"{failure['where']}: {step}{failure['error']}: {failure['message']}"
     if run.status == "INTERRUPTED":
         yield f"its process has ended; go on with: edgepipe resume {run.run_id}"
-    elif run.status in ("FAILED", "TIMED_OUT", "ABORTED"):
-        yield f"begin again at the step that failed: edgepipe resume {run.run_id}"
+    elif run.status in ("FAILED", "TIMED_OUT", "ABORTED") and not local.failed_step(run):
+        yield f"go on where it stood with: edgepipe resume {run.run_id}"
 
 
 def _step_line(name: str, step: Any) -> str:  # noqa: ANN401 - a record's JSON
@@ -197,7 +197,7 @@ def _choose_device(devices: Sequence[DeviceView], thing: str) -> DeviceView:
     found = next((device for device in devices if device.thing == thing), None)
     if found is None:
         names = [device.thing for device in devices]
-        near = difflib.get_close_matches(thing, names, n=1)
+        near = difflib.get_close_matches(thing, names, n=1, cutoff=0.5)
         hint = f"Did you mean '{near[0]}'?" if near else "`edgepipe devices` lists them."
         message = f"there is no device '{thing}'. {hint}"
         raise UsageError(message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -109,3 +110,27 @@ def test_a_live_terminal_rewrites_the_running_line() -> None:
     stream = io.StringIO()
     Terminal(stream, live=True).show(read_steps(DONE[:2], KINDS), START + timedelta(seconds=2))
     assert stream.getvalue() == "\r\x1b[K  label        RUNNING       1.0 s"
+
+
+def test_a_redrive_takes_up_the_step_that_a_stop_interrupted() -> None:
+    stopped = [entered("label", 1), scheduled(1), _event("ExecutionAborted", 2)]
+    redriven = [*stopped, _event("ExecutionRedriven", 10), scheduled(10)]
+    step = read_steps(redriven, KINDS)[0]
+    assert (read_steps(stopped, KINDS)[0].status, step.status, step.ended) == ("ABORTED", "RUNNING", None)
+    assert step.attempts == 2
+    done = [*redriven, exited("label", 12, {"labels": {}}), entered("Done", 12)]
+    assert read_steps(done, KINDS)[0].status == "SUCCEEDED"
+
+
+def test_a_redrive_of_a_handled_failure_takes_up_no_step() -> None:
+    failed = [entered("label", 1), scheduled(1), entered("Failure", 2), _event("ExecutionFailed", 3)]
+    assert read_steps([*failed, _event("ExecutionRedriven", 10)], KINDS)[0].status == "FAILED"
+
+
+def test_a_reader_that_has_gone_does_not_matter() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stream:
+        terminal = Terminal(stream, live=False)
+        terminal.print("first")
+        terminal.print("second")
