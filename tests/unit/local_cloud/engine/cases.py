@@ -283,7 +283,7 @@ TASKS = [
         1,
         Fails("States.DataLimitExceeded"),
     ),
-    Case("a computed timeout", one(task("double", TimeoutSeconds="{% $states.input %}")), 9, 18),
+    Case("a computed timeout", one(task("double", TimeoutSeconds="{% $states.input * 100000 %}")), 9, 18),
     Case(
         "no timeout at all", one(task("double", TimeoutSeconds="{% 0 %}")), 9, Fails(QUERY, "TimeoutSeconds")
     ),
