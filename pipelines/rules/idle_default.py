@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipelines import configs, nodes, schema
+from pipelines import nodes, schema
+from pipelines.configs import seconds, write_seconds
 from pipelines.diagnostics import Diagnostic
-from pipelines.rules.time_limits import LONGEST_SECONDS
+from pipelines.rules.time_limits import LEAST_SECONDS, LONGEST_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,10 +29,11 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
         if key.text in subject.pipeline.defaults and key.text not in taken:
             message = f"no step of this pipeline takes '{key.text}'"
             yield Diagnostic(code=CODE, message=message, span=key.span, hint="Remove the default.")
-        if (
-            key.text == "timeout"
-            and isinstance(own, str)
-            and not 60 <= configs.seconds(own) <= LONGEST_SECONDS
-        ):
-            message = f"a default timeout must be between 60 and {LONGEST_SECONDS} seconds"
+        if key.text == "timeout" and isinstance(own, str) and not _fits(seconds(own)):
+            bounds = f"between {write_seconds(LEAST_SECONDS)} and {write_seconds(LONGEST_SECONDS)}"
+            message = f"a default timeout must be {bounds}"
             yield Diagnostic(code=CODE, message=message, span=value.span)
+
+
+def _fits(timeout: int) -> bool:
+    return LEAST_SECONDS <= timeout <= LONGEST_SECONDS

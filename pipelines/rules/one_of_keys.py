@@ -37,11 +37,11 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
     triggers = subject.pipeline.root.get("triggers")
     for trigger in getattr(triggers, "items", ()):
         drift = nodes.find(trigger, "drift")
-        if drift and (nodes.find(drift, "below") is None) == (nodes.find(drift, "above") is None):
+        said = [key for key in ("below", "above") if nodes.find(drift, key)] if drift else []
+        if drift and len(said) != 1:
             message = "a drift trigger has either 'below' or 'above'"
-            yield Diagnostic(
-                code=CODE, message=message, span=drift.span, hint="Add one, such as 'below: 0.7'."
-            )
+            hint = "Keep one of the two." if said else "Add one, such as 'below: 0.7'."
+            yield Diagnostic(code=CODE, message=message, span=drift.span, hint=hint)
 
 
 def _check_step(step: Step, kind: str) -> Iterator[Diagnostic]:

@@ -6,6 +6,7 @@ from tests.bad_specs.case import Case, add, edit, text
 
 _TRAIN = "    script: train.py\n"
 _OWN = "  own: {uses: custom, handler: own:run, takes: [manifest], gives: labels"
+_DRIFT = "triggers: [{{drift: {{metric: recall, over: 1h{}}}}}]\n"
 
 CASES: tuple[Case, ...] = (
     edit(
@@ -150,6 +151,17 @@ CASES: tuple[Case, ...] = (
         "P013 28:48",
     ),
     add("an own output of an unknown type", _OWN + ", outputs: {count: int}}\n", "P013 28:92"),
+    add("a drift with two bounds", _DRIFT.format(", below: 0.5, above: 0.9"), "P054 28:20"),
+    add("a drift without a bound", _DRIFT.format(""), "P054 28:20"),
+    edit("a default that no timeout may be", "steps:", "defaults: {timeout: 2s}\nsteps:", "P055 7:21"),
+    edit(
+        "a labeling job that takes too long",
+        "method: folders",
+        "method: ground-truth\n    timeout: 31d",
+        "P073 10:14",
+    ),
+    edit("a default that refers to text", "default: 30", 'default: "${{ run.id }}"', "P028 6:37"),
+    add("a reference in a step of no kind", '  own: {uses: mine, a: "${{ run.id }}"}\n', "P020 28:15"),
     edit(
         "an address for a compiled model",
         "{layout: triton}",
