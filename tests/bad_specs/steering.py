@@ -151,6 +151,18 @@ CASES: tuple[Case, ...] = (
         "P013 28:48",
     ),
     add("an own output of an unknown type", _OWN + ", outputs: {count: int}}\n", "P013 28:92"),
+    *(
+        add(f"a schedule of {name}", f"triggers: [{{schedule: {written}}}]\n", "P013 28:23")
+        for name, written in (
+            ("five fields", "cron(0 6 * * *)"),
+            ("seven fields", "cron(0 0 6 ? * MON *)"),
+            ("both sorts of days", "cron(0 6 1 * MON *)"),
+            ("no sort of days", "cron(0 6 * * * *)"),
+            ("one days", "rate(1 days)"),
+            ("two day", "rate(2 day)"),
+            ("seconds", "rate(30 seconds)"),
+        )
+    ),
     add("a drift with two bounds", _DRIFT.format(", below: 0.5, above: 0.9"), "P054 28:20"),
     add("a drift without a bound", _DRIFT.format(""), "P054 28:20"),
     edit("a default that no timeout may be", "steps:", "defaults: {timeout: 2s}\nsteps:", "P055 7:21"),
