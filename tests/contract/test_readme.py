@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipelines import drawing, svg
+import cli
+from pipelines import completion, drawing, svg
 from pipelines.assets import exists_beside, read_spec
 from pipelines.compiler import compile_text
 
@@ -48,6 +49,13 @@ def test_the_commands_are_targets_of_the_makefile() -> None:
 def test_the_picture_is_of_todays_example() -> None:
     compiled = compile_text(read_spec(EXAMPLE), path=EXAMPLE.name, exists=exists_beside(EXAMPLE))
     assert (ROOT / "docs" / "cookies.svg").read_text(encoding="utf-8") == svg.render(drawing.plan(compiled))
+
+
+def test_every_verb_is_told_of() -> None:
+    told = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *ROOT.glob("docs/*.md")))
+    verbs = [verb.name for verb in completion.read(cli._parser(""))]
+    assert {"validate", "local"} <= set(verbs)
+    assert [verb for verb in verbs if not re.search(rf"`(edgepipe )?{verb}[ `]", told)] == []
 
 
 def test_every_link_leads_somewhere() -> None:

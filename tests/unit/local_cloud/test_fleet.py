@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,6 @@ from pipelines.diagnostics import SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 
 def parse(*lines: str) -> tuple[DeviceSpec, ...]:
@@ -96,6 +96,12 @@ def test_mistakes_are_shown_at_their_place(lines: list[str], place: str, said: s
         parse(*lines)
     assert str(error.value).startswith(f"devices.yaml:{place} ")
     assert said in str(error.value)
+
+
+def test_the_documented_fleet_is_one() -> None:
+    page = Path(__file__).parents[3].joinpath("docs", "operations.md").read_text(encoding="utf-8")
+    shown = next(text for text in page.split("```yaml\n")[1:] if "devices:" in text).partition("```")[0]
+    assert len(parse_fleet(shown, path="devices.yaml")) == 41
 
 
 def test_all_mistakes_are_shown_at_once() -> None:
