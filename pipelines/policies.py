@@ -108,7 +108,10 @@ class Policies:
 def derive(machine: Machine) -> Policies:
     """Derive the policies that a definition needs: no less than its handlers call, and no more."""
     scopes = _scopes(machine)
-    handlers = {task.handler: _rights(task) for task in machine.tasks if task.handler}
+    handlers: dict[str, Rights] = {}
+    for task in machine.tasks:
+        if task.handler:
+            handlers[task.handler] = {**handlers.get(task.handler, {}), **_rights(task)}
     named = {name: {**scopes, **_own_scopes(machine, name)} for name in sorted(handlers)}
     return Policies(
         machine=_machine_policy(machine),
@@ -130,7 +133,15 @@ def job_prefix(pipeline: str, step: str) -> str:
 
 
 def _rights(task: Task) -> Rights:
-    return rights.HANDLERS.get(task.kind or task.handler, {})
+    """Return what the handler does for this step."""
+    allowed = rights.HANDLERS.get(task.kind or task.handler, {})
+    spared = {
+        action
+        for (kind, name, value), actions in rights.SPARED.items()
+        if task.kind == kind and task.config.get(name) == value
+        for action in actions
+    }
+    return {action: scopes for action, scopes in allowed.items() if action not in spared}
 
 
 def _machine_policy(machine: Machine) -> Policy:
@@ -176,6 +187,7 @@ def _scopes(machine: Machine) -> dict[str, tuple[str, ...]]:
         "role": (mark("usecase_role_arn"),),
         "execution_role": (mark("usecase_execution_role_arn"),),
         "jobs": (mark("jobs_table_arn"),),
+        "approvals": (mark("jobs_table_arn"),) if "approve" in {task.kind for task in machine.tasks} else (),
         "open_jobs": (f"{mark('jobs_table_arn')}/index/open-jobs",),
         "training_jobs": tuple(_jobs(machine, "training-job", "train")),
         "processing_jobs": tuple(_jobs(machine, "processing-job", "compile")),

@@ -30,19 +30,15 @@ LOGS: Rights = {"logs:CreateLogStream": ("log",), "logs:PutLogEvents": ("log",)}
 """What Lambda itself needs to write a function's log."""
 
 _ASSUME: Rights = {"sts:AssumeRole": ("role",)}
-_TABLE: Rights = {
-    "dynamodb:GetItem": ("jobs",),
-    "dynamodb:PutItem": ("jobs",),
-    "dynamodb:Query": ("open_jobs",),
-    "dynamodb:UpdateItem": ("jobs",),
-}
-_CALLBACK: Rights = {
+_ANSWER: Rights = {
     **_ASSUME,
-    **_TABLE,
+    "dynamodb:GetItem": ("jobs",),
+    "dynamodb:UpdateItem": ("jobs",),
     "states:SendTaskFailure": ("any_task",),
     "states:SendTaskHeartbeat": ("any_task",),
     "states:SendTaskSuccess": ("any_task",),
 }
+_CALLBACK: Rights = {**_ANSWER, "dynamodb:PutItem": ("jobs",)}
 _RESULTS: Rights = {"s3:GetObject": ("given", "runs"), "s3:ListBucket": ("given_buckets", "results_bucket")}
 _WRITTEN: Rights = {**_RESULTS, "s3:PutObject": ("runs",)}
 _DATA: Rights = {
@@ -72,8 +68,29 @@ _ROLLOUT: Rights = {
 }
 """What a rollout takes, and to take a failed one back: deployments act on IoT in their creator's name."""
 
+_STOP: Rights = {
+    **_ASSUME,
+    "dynamodb:Query": ("open_jobs",),
+    "dynamodb:UpdateItem": ("approvals",),
+    "greengrass:CancelDeployment": ("any_deployment",),
+    "greengrass:ListDeployments": ("any_target",),
+    "iot:CancelJob": ("any_job",),
+    "iot:DeleteThingShadow": ("things", "group_things"),
+    "iot:DescribeJob": ("any_job",),
+    "iot:DescribeThing": ("things", "group_things"),
+    "iot:DescribeThingGroup": ("groups",),
+    "iot:GetThingShadow": ("things", "group_things"),
+    "iot:UpdateJob": ("any_job",),
+    "iot:UpdateThingShadow": ("things", "group_things"),
+    "s3:PutObject": ("runs",),
+    "sagemaker:StopProcessingJob": ("processing_jobs",),
+    "sagemaker:StopTrainingJob": ("training_jobs",),
+}
+"""What stopping a failed run's jobs takes, and noting why it failed."""
+
 _SETTLE: Rights = {
-    **_CALLBACK,
+    **_ANSWER,
+    "dynamodb:Query": ("open_jobs",),
     **_WRITTEN,
     **_ROLLOUT,
     "sagemaker:DescribeProcessingJob": ("processing_jobs",),
@@ -124,11 +141,22 @@ HANDLERS: Mapping[str, Rights] = {
     },
     "approve": _CALLBACK,
     "custom": _ASSUME,
-    "failure": _SETTLE,
+    "failure": _STOP,
     "events": _SETTLE,
     "sweeper": {**_SETTLE, "states:DescribeExecution": ("executions",)},
 }
 """Handler → what it may call. The sweeper and the event handler serve all pipelines: the platform's own.
 
 What a function of the author's own does beyond entering the use case's account is its author's to allow.
+"""
+
+SPARED: Mapping[tuple[str, str, str | None], frozenset[str]] = {
+    ("label", "method", "folders"): frozenset({"s3:GetObject"}),
+    ("deploy", "wave", None): frozenset(
+        {"greengrass:ListInstalledComponents", "s3:GetObject", "s3:ListBucket"}
+    ),
+}
+"""(kind, field of its config, its value or None for no such field) → actions that such a step does without.
+
+Folders are only listed; only a wave looks at what runs on its devices, and reads again why it failed.
 """

@@ -59,6 +59,12 @@ def bucket_statements(usecase: UseCase) -> list[dict[str, Any]]:
     ]
 
 
+def reader_statements(usecase: UseCase) -> list[dict[str, Any]]:
+    """Return what people, and checks of theirs, may do there."""
+    bucket = f"arn:aws:s3:::{usecase.data_bucket}"
+    return [allow(LOOK, [bucket]), allow(READ, [f"{bucket}/*"])]
+
+
 def cors_rules(usecase_id: str, origins: Sequence[str]) -> list[dict[str, Any]]:
     """Return the CORS rule that lets pages of these origins load images; none without an origin."""
     rule = {
@@ -72,7 +78,6 @@ def cors_rules(usecase_id: str, origins: Sequence[str]) -> list[dict[str, Any]]:
 
 def _add_reader_role(scope: Construct, usecase: UseCase, data: DataAccount) -> None:
     """Add the role that people and checks of the orchestrator's account look at the images by."""
-    bucket = f"arn:aws:s3:::{usecase.data_bucket}"
     name = (data.role_arn or f"/edgepipe-{usecase.id}-data").rpartition("/")[2]
     external_id = data.external_id or usecase.external_id
     add_role(
@@ -80,7 +85,7 @@ def _add_reader_role(scope: Construct, usecase: UseCase, data: DataAccount) -> N
         "Reader",
         name=name,
         trust=[trust_account(usecase.orchestrator.account, external_id=external_id)],
-        statements=[allow(LOOK, [bucket]), allow(READ, [f"{bucket}/*"])],
+        statements=reader_statements(usecase),
     )
 
 

@@ -38,6 +38,7 @@ def function_statements(name: str, home: Place, usecases: Sequence[UseCase]) -> 
     scopes = {
         "role": tuple(each.role_arn for each in usecases),
         "jobs": (home.jobs_table(),),
+        "approvals": (home.jobs_table(),),
         "open_jobs": (f"{home.jobs_table()}/index/open-jobs",),
         "executions": (home.arn("states", "execution:edgepipe-*"),),
         "any_task": ("*",),
@@ -79,7 +80,9 @@ def operator_statements(usecase: UseCase) -> Statements:
     """Return what edgepipe's commands and deployments do there: bring files and components, and look."""
     scopes = _usecase_scopes(usecase)
     results, components = _bucket(usecase.results_bucket), _bucket(usecase.component_bucket)
-    buckets = sorted({results, components, _bucket(usecase.data_bucket)})
+    buckets = sorted(
+        {results, components} | ({_bucket(usecase.data_bucket)} if usecase.data is None else set())
+    )
     return [
         allow(["s3:GetObject", "s3:PutObject"], [f"{components}/components/*", f"{results}/assets/*"]),
         allow(["s3:GetObject"], [f"{results}/runs/*"]),

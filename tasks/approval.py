@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tasks.callback import Desk
     from tasks.protocol import Job
 
-ACTIONS = (*jobs.ACTIONS, "states:SendTaskFailure", "states:SendTaskSuccess")
+ACTIONS = (*jobs.SETTLE_ACTIONS, "states:SendTaskFailure", "states:SendTaskSuccess")
 
 MAX_COMMENT = 1000
 

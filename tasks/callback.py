@@ -36,13 +36,16 @@ if TYPE_CHECKING:
     from tasks.event import Output, StepEvent
     from tasks.jobs import Jobs
 
-ACTIONS = (
+_ANSWER_ACTIONS = (
     *aws.ACTIONS,
-    *jobs.ACTIONS,
     "states:SendTaskSuccess",
     "states:SendTaskFailure",
     "states:SendTaskHeartbeat",
 )
+ACTIONS = (*_ANSWER_ACTIONS, *jobs.CLAIM_ACTIONS)
+"""What a handler needs in the orchestrator's account to start a job."""
+SETTLE_ACTIONS = (*_ANSWER_ACTIONS, *jobs.SETTLE_ACTIONS)
+"""What looking after jobs that others have started needs there."""
 
 JOB_ACTIONS = (
     "greengrass:CancelDeployment",
@@ -72,7 +75,7 @@ JOB_ACTIONS = (
     "sagemaker:StopProcessingJob",
     "sagemaker:StopTrainingJob",
 )
-"""What settling a job of any kind needs in the use case's account, beside ACTIONS in the orchestrator's."""
+"""What settling a job of any kind needs in the use case's account, beside those in the orchestrator's."""
 
 WAITING_KINDS: Mapping[str, str] = {
     "train": "tasks.train",

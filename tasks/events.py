@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tasks.event import Output
     from tasks.protocol import Job
 
-ACTIONS = (*callback.ACTIONS, *callback.JOB_ACTIONS)
+ACTIONS = (*callback.SETTLE_ACTIONS, *callback.JOB_ACTIONS)
 
 JOB_NAMES = {
     "SageMaker Training Job State Change": "TrainingJobName",

@@ -18,7 +18,26 @@ from tasks.locations import Location
 if TYPE_CHECKING:
     from tasks.callback import Desk
 
-ACTIONS = (*callback.ACTIONS, *callback.JOB_ACTIONS)
+ACTIONS = (
+    *aws.ACTIONS,
+    *s3.WRITE_ACTIONS,
+    "dynamodb:Query",
+    # An approval is closed in its record; every other job is stopped where it runs.
+    "dynamodb:UpdateItem",
+    "greengrass:CancelDeployment",
+    "greengrass:ListDeployments",
+    # CancelDeployment acts on IoT jobs and shadows in the caller's name.
+    "iot:CancelJob",
+    "iot:DeleteThingShadow",
+    "iot:DescribeJob",
+    "iot:DescribeThing",
+    "iot:DescribeThingGroup",
+    "iot:GetThingShadow",
+    "iot:UpdateJob",
+    "iot:UpdateThingShadow",
+    "sagemaker:StopProcessingJob",
+    "sagemaker:StopTrainingJob",
+)
 
 
 def handler(payload: Mapping[str, Any], _context: object) -> Output:

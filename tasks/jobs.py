@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from tasks.aws import Client
 
-ACTIONS = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem")
+CLAIM_ACTIONS = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+"""What recording a job takes, and following it by its key."""
+SETTLE_ACTIONS = ("dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem")
+"""What finding jobs that others have recorded takes, and answering for them."""
 
 TABLE_VARIABLE = "EDGEPIPE_JOBS_TABLE"
 DEFAULT_TABLE = "edgepipe-jobs"

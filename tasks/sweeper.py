@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tasks.callback import Desk
     from tasks.event import Output
 
-ACTIONS = (*callback.ACTIONS, *callback.JOB_ACTIONS, "states:DescribeExecution")
+ACTIONS = (*callback.SETTLE_ACTIONS, *callback.JOB_ACTIONS, "states:DescribeExecution")
 
 OVERDUE_SECONDS = 120
 """Two sweeps: a job that is open longer past its deadline is stuck."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local_cloud.cloud import LocalCloud, local_cloud
+from local_cloud.platform import platform_code
 from pipelines import platform, usecase
 from tests.functional import handlers
 
@@ -147,5 +148,5 @@ def add_function(client: Any, name: str, handler: str, role: str) -> None:
         Handler=handler,
         Timeout=platform.FUNCTION_SECONDS,
         Environment={"Variables": {"EDGEPIPE_JOBS_TABLE": platform.JOBS_TABLE}},
-        Code={"ZipFile": b"PK\x05\x06" + b"\0" * 18},
+        Code={"ZipFile": platform_code()},
     )

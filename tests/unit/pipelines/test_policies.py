@@ -64,12 +64,18 @@ def test_only_own_artifacts_are_read_and_written() -> None:
 def test_datasets_are_read_where_the_spec_says_they_lie() -> None:
     params = '  images: {type: s3uri, default: "s3://elsewhere/sets/a/"}\n'
     label = LABEL.replace('"s3://bucket/x/"', '"${{ params.images }}"')
-    assert resources(derive(label + TRANSFORM, params), "label", "s3:GetObject") == [
+    assert resources(derive(label + TRANSFORM, params), "transform", "s3:GetObject") == [
         "arn:aws:s3:::${usecase_data_bucket}/*",
         "arn:aws:s3:::${usecase_results_bucket}/runs/cookies/*",
         "arn:aws:s3:::elsewhere/sets/a/*",
     ]
-    assert "arn:aws:s3:::bucket/x/*" in resources(derive(LABEL), "label", "s3:GetObject")
+    assert "arn:aws:s3:::bucket/x/*" in resources(derive(LABEL + TRANSFORM), "transform", "s3:GetObject")
+
+
+def test_what_a_step_does_without_is_not_allowed() -> None:
+    assert resources(derive(LABEL), "label", "s3:GetObject") == []
+    listed = LABEL.replace("method: folders", "method: manifest").replace("/x/", "/x.manifest")
+    assert "arn:aws:s3:::bucket/x.manifest*" in resources(derive(listed), "label", "s3:GetObject")
 
 
 def test_jobs_are_those_of_the_pipelines_steps() -> None:
