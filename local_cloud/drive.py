@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import re
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ INTERRUPTED = "stopped by the person who ran it"
 LOOK_SECONDS = 0.1
 LOOKS_BETWEEN_JOBS = 10
 """What a step waits for is asked less often than how the run stands."""
+END_SECONDS = 30.0
+"""How long jobs that have been told to stop may take; what they leave open the next sweeper settles."""
 DRIVER_FILE = "driver"
 DEFINITION_FILE = "definition.json"
 CLOUD_LOG = re.compile(r"log: (/aws/[^\s)]+)")
@@ -63,7 +66,7 @@ class LocalRun:
                 self._go_on()
             record = self._follow()
             if record.status != "SUCCEEDED":
-                sweep(self.cloud.context)  # its jobs must not begin again with the next command
+                self._end_jobs()
         if any(step.kind == "deploy" and step.begun for step in record.steps):
             things = [device.thing for device in self.cloud.greengrass.devices]
             record = replace(record, devices={thing: self._device(thing) for thing in things})
@@ -83,7 +86,7 @@ class LocalRun:
             record = replace(self._record("ABORTED", []), failure=failure)
         else:
             states.stop_execution(executionArn=self.plan.arn, error="Interrupted", cause=INTERRUPTED)
-            sweep(self.cloud.context)
+            self._end_jobs()
             record = self._look(states)
         self._keep(record)
         self.requests.forget()
@@ -114,6 +117,7 @@ class LocalRun:
         if status == "RUNNING":
             self.cloud.engine.resume(self.plan.arn)
         elif status != "SUCCEEDED":
+            self._end_jobs()  # a process that was killed while it stopped the run has left them
             states.redrive_execution(executionArn=self.plan.arn)
 
     def _follow(self) -> Record:
@@ -183,6 +187,16 @@ class LocalRun:
                 logs += [path] * (path not in logs)
         if self._waits != before:
             write_record(self._record("RUNNING", self._events))
+
+    def _end_jobs(self) -> None:
+        """Stop the run's jobs and see them end, so that a run that is gone on with gets new ones."""
+        table: Any = importlib.import_module("tasks.jobs").job_table()
+        deadline = time.monotonic() + END_SECONDS
+        while time.monotonic() < deadline:
+            sweep(self.cloud.context)
+            if not any(job.type in _LOG_GROUPS for job in table.open_jobs(run_arn=self.plan.arn)):
+                return
+            time.sleep(LOOK_SECONDS)
 
     def _explain(self, record: Record, execution: Mapping[str, Any]) -> Record:
         step = next((step.id for step in record.steps if step.status in {"FAILED", "ABORTED"}), None)
