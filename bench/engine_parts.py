@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import io
 import json
@@ -90,7 +91,10 @@ def place(*, ours: bool) -> Iterator[Place]:
         boto3.client("iam", REGION).create_role(RoleName="bench", AssumeRolePolicyDocument="{}")
         for name in ("echo", "keep"):
             _create_function(name)
-        yield Place()
+        here = Place()
+        stack.callback(gc.unfreeze)
+        gc.freeze()  # as the local cloud does, for both sides
+        yield here
 
 
 def _create_function(name: str) -> None:
