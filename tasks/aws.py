@@ -6,11 +6,13 @@ account, by its role and ExternalId, under a session name that tells CloudTrail 
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tasks.errors import CapacityError, TaskError, TaskInputError, TransientError
@@ -81,7 +83,8 @@ def client(service: str, usecase: UseCase | None = None, run: Run | None = None)
     with _lock:
         made, expires = _clients.get(key, (None, 0.0))
         if made is None or expires - time.time() < _RENEW_SECONDS:
-            made, expires = _connect(service, usecase, run)
+            with _no_collection():
+                made, expires = _connect(service, usecase, run)
             _clients[key] = (made, expires)
         return made
 
@@ -141,6 +144,19 @@ def _translate_answer(code: str, error: BaseException) -> TaskError:
     if code in TRANSIENT or status >= 500 or status == 429:
         return TransientError(f"AWS could not answer now: {error}")
     return TaskInputError(f"AWS refused: {error}")
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep Python's collector from the SDK that the block imports: it lives as long as the Lambda."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_on:
+            gc.enable()
 
 
 def _connect(service: str, usecase: UseCase | None, run: Run | None) -> tuple[Client, float]:

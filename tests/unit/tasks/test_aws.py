@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import time
 from types import SimpleNamespace
@@ -40,6 +41,14 @@ def usecase(monkeypatch: pytest.MonkeyPatch) -> Iterator[UseCase]:
     with mock_aws():
         yield parse_usecase(Fields(USECASE, "usecase"))
     aws.forget()
+
+
+def test_the_collector_is_on_again_after_a_client_was_made_or_not(usecase: UseCase) -> None:
+    aws.client("s3", usecase, RUN)
+    assert gc.isenabled()
+    with pytest.raises(Exception, match="no-such-service"):
+        aws.client("no-such-service")
+    assert gc.isenabled()
 
 
 def test_clients_act_in_the_account_they_are_asked_for(usecase: UseCase) -> None:
