@@ -12,7 +12,7 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pipelines.diagnostics import RequestError, one_of
+from pipelines.diagnostics import RequestError, did_you_mean
 
 FOLDER = Path(__file__).resolve().parent / "explanations"
 
@@ -54,7 +54,8 @@ def read(code: str) -> Explanation:
     """Return the page of a code, however it is capitalised. Raises UnknownCodeError."""
     name = code.strip().upper()
     if name not in codes():
-        message = f"there is no diagnostic '{code}'. {one_of(name, codes(), 'codes')}"
+        near = did_you_mean(name, codes()) or "`edgepipe explain` lists all there are."
+        message = f"there is no diagnostic '{code}'. {near}"
         raise UnknownCodeError(message)
     return parse(FOLDER.joinpath(f"{name}.md").read_text(encoding="utf-8"))
 

@@ -37,7 +37,7 @@ _FORBIDDEN = re.compile(
 
 _ADVICE = {
     "mapping values are not allowed": "Look for a colon too many, a key without one, or a line too far in.",
-    "did not find expected ','": "Look for a bracket that is not closed, as {}, or a quote.",
+    "did not find expected ','": "Look for a bracket or a quote that is not closed, such as the bracket {}.",
     "did not find expected key": "Keys of one mapping begin in the same column.",
     "did not find expected '-'": "Entries of one list begin in the same column.",
     "cannot start any token": "Put the value into quotes.",
@@ -195,7 +195,7 @@ class _Reader:
             return "The value ends before this: take the rest out, or put all of it into quotes."
         if "flow" in reason and f'"{OPENING}' not in line and OPENING in line:
             return "Inside { } and [ ], put the reference into quotes."
-        where = f"the one of {opened.line}:{opened.column}" if opened else "one"
+        where = f"of {opened.line}:{opened.column}" if opened else "before it"
         found = (advice for sign, advice in _ADVICE.items() if sign in reason)
         return next((advice.format(where) for advice in found), None)
 

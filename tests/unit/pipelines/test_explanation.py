@@ -33,6 +33,8 @@ def test_codes_may_be_written_small() -> None:
 def test_an_unknown_code_is_refused_with_the_nearest() -> None:
     with pytest.raises(UnknownCodeError, match=r"no diagnostic 'P02'. Did you mean 'P0\d\d'\?"):
         read("P02")
+    with pytest.raises(UnknownCodeError, match=r"no diagnostic 'xyz'. `edgepipe explain` lists all"):
+        read("xyz")
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_other_encodings_are_refused(data: bytes, place: str) -> None:
     ("text", "advice"),
     [
         ("a: {b: ${{ params.c }}}", "Inside { } and [ ], put the reference into quotes."),
-        ("a: [b", "Look for a bracket that is not closed, as the one of 1:4, or a quote."),
+        ("a: [b", "Look for a bracket or a quote that is not closed, such as the bracket of 1:4."),
         ("a: @b", "Put the value into quotes."),
         ("a: 1\nb\n", "Put a colon after the key."),
         ('a: "\\d"', "In double quotes a backslash begins an escape; use single quotes."),
