@@ -33,7 +33,8 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
 
 def _judge_all(subject: Subject) -> Iterator[Diagnostic]:
     for use in find_uses(subject, _has_values):
-        verdict = judge(use.limit, use.sent)
+        # A value of another type is told of where its type is.
+        verdict = judge(use.limit, use.sent) if isinstance(use.sent, str) else None
         if verdict and verdict.fault in ("enum", "pattern"):
             place = f"({use.row.operation}: {use.row.member})"
             taker = NOUNS[use.row.operation]

@@ -35,9 +35,11 @@ def _check_types(step: Step, kind: StepKind) -> Iterator[Diagnostic]:
 
 def _check_givers(subject: Subject, step: Step, kind: StepKind) -> Iterator[Diagnostic]:
     for wanted, named in step.inputs.items():
-        giver = subject.pipeline.step(named.value)
+        # That a step takes its own output is told by another rule.
+        giver = subject.pipeline.step(named.value) if named.value != step.id.value else None
         if giver and giver.kind and wanted in kind.takes and giver.kind.gives != wanted:
-            message = f"step '{named.value}' gives '{giver.kind.gives}', not '{wanted}'"
+            given = f"'{giver.kind.gives}'" if giver.kind.gives else "no artifact"
+            message = f"step '{named.value}' gives {given}, not '{wanted}'"
             givers = [
                 each.id.value for each in subject.pipeline.steps if each.kind and each.kind.gives == wanted
             ]

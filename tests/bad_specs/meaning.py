@@ -35,7 +35,6 @@ CASES: tuple[Case, ...] = (
         "script: train.py",
         "inputs: {manifest: train}\n    script: train.py",
         "P022 16:24",
-        "P026 16:24",
     ),
     edit("a reference to itself", "{epochs:", '{url: "${{ steps.train.model.uri }}", epochs:', "P022 19:29"),
     edit(
@@ -79,6 +78,12 @@ CASES: tuple[Case, ...] = (
         "inputs: {manifest: label}\n    script: train.py",
         "P026 16:24",
     ),
+    text(
+        "an input from a step that gives nothing",
+        GOOD.replace("script: train.py", "inputs: {manifest: own}\n    script: train.py")
+        + "  own: {uses: custom, handler: own:run}\n",
+        "P026 16:24",
+    ),
     edit("a parameter one letter off", "params.epochs", "params.epoch", "P027 19:32"),
     edit("a scope that does not exist", "params.epochs", "param.epochs", "P027 19:32"),
     edit("a use case's field that does not exist", "usecase.data_bucket", "usecase.bucket", "P027 5:41"),
@@ -97,7 +102,6 @@ CASES: tuple[Case, ...] = (
         "a number where text must stand",
         "instance: ml.m5.xlarge",
         'instance: "${{ params.epochs }}"',
-        "P070 6:36",
         "P028 18:16",
     ),
     edit(
