@@ -11,7 +11,7 @@ from operations.console import run_url
 from operations.errors import OperationError, error_code
 from operations.session import ask
 from pipelines import machine, platform, progress
-from pipelines.states import START
+from pipelines.states import FAILED, START
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -167,21 +167,39 @@ def stop(machines: Machines, caller: Caller, arn: str) -> str:
 
 
 def redrive(machines: Machines, arn: str) -> str:
-    """Run the failed step and what follows again, with the definition and input of that run.
+    """Run the step that was cut off and what follows again, with the definition and input of that run.
 
-    Raises OperationError for a run that cannot be redriven.
+    Raises OperationError for a run that cannot be redriven. One that failed in a step is one of these: Step
+    Functions goes on where a run ended, which is `Failed`, and that ends it again
+    (docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html).
     """
+    if _failed_in_a_step(machines, arn):
+        message = (
+            f"{arn.rsplit(':', 1)[1]} failed in a step, and Step Functions would only fail it again. Mend "
+            "the cause, then start another run with `edgepipe submit PIPELINE --force-new NAME`"
+        )
+        raise OperationError(message)
     try:
         machines.client.redrive_execution(executionArn=arn)
     except Exception as error:
         if error_code(error) not in ("ExecutionNotRedrivable", _ABSENT):
             raise
         message = (
-            f"{arn.rsplit(':', 1)[1]} cannot be redriven ({error}): only a run that failed, timed out or was "
+            f"{arn.rsplit(':', 1)[1]} cannot be redriven ({error}): only a run that timed out or was "
             "stopped within 14 days can; start another with `edgepipe submit PIPELINE --force-new NAME`"
         )
         raise OperationError(" ".join(message.split())) from error
     return "redriven: the steps that did not succeed run again"
+
+
+def _failed_in_a_step(machines: Machines, arn: str) -> bool:
+    newest = ask(
+        machines.client.get_execution_history, _ABSENT, executionArn=arn, reverseOrder=True, maxResults=10
+    )
+    entered = (
+        each.get("stateEnteredEventDetails", {}).get("name") for each in (newest or {"events": ()})["events"]
+    )
+    return next(filter(None, entered), "") == FAILED
 
 
 def answer(aws: Aws, caller: Caller, arn: str, step: str, *, approved: bool, comment: str) -> str:

@@ -40,7 +40,11 @@ def add(verbs: Verbs) -> None:
         _share(verbs, name, act)
     verbs.known["runs"].add_argument("--pipeline", metavar="NAME", help="on AWS: only this pipeline's runs")
     redrive = add_verb(
-        verbs, "redrive", on_aws(_redrive), "run the failed part of a run on AWS again", spec=False
+        verbs,
+        "redrive",
+        on_aws(_redrive),
+        "go on with a run on AWS that was stopped or timed out",
+        spec=False,
     )
     redrive.add_argument("run", metavar="RUN", help="its ARN or its name")
     add_options(redrive)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -164,12 +165,44 @@ def test_nothing_waits_for_an_answer(live: Platform, capsys: pytest.CaptureFixtu
     assert "does not wait for an answer to 'train': it waits for nobody" in capsys.readouterr().err
 
 
+def test_a_stopped_run_goes_on_where_it_stood(
+    live: Platform, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as silent:
+        silent.setattr(handlers, "_answer", lambda *_: None)
+        run = submitted(capsys, "pipeline.yaml")
+        give_up = time.monotonic() + 120
+        while not any(event["step"] == "train" for event in handlers.EVENTS):
+            assert time.monotonic() < give_up, "the run never came to train"
+            time.sleep(0.05)
+        assert edgepipe("stop", run["arn"]) == 0
+    assert edgepipe("redrive", run["arn"]) == 0
+    assert edgepipe("watch", run["arn"]) == 0
+    assert [event["step"] for event in handlers.EVENTS] == ["label", "transform", "train", "train"]
+
+
+def test_a_run_that_failed_in_a_step_is_not_failed_again(
+    live: Platform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handlers.FAILURES["train"] = ("QualityGateError", "recall 0.5 is below 0.9", 1)
+    run = submitted(capsys, "pipeline.yaml")
+    assert edgepipe("watch", run["arn"]) == 1
+    capsys.readouterr()
+    assert edgepipe("redrive", run["arn"]) == 5
+    said = capsys.readouterr().err
+    assert "failed in a step" in said
+    assert "`edgepipe submit PIPELINE --force-new NAME`" in said
+
+
 class States:
-    """Step Functions as far as redriving goes, which the local engine does not do."""
+    """Step Functions as far as it matters whether a run can be redriven."""
 
     def __init__(self, code: str = "") -> None:
         self.code = code
         self.redriven: list[str] = []
+
+    def get_execution_history(self, **_: Any) -> dict[str, Any]:
+        return {"events": [{"type": "ExecutionAborted"}]}
 
     def redrive_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803 - AWS's name
         if self.code:
