@@ -104,5 +104,5 @@ def test_policies_are_json(folder: Path) -> None:
     written = json.loads(done.stdout)
     assert list(written["handlers"]) == ["failure", "label", "train", "transform"]
     assert all(each["Version"] == "2012-10-17" for each in written["handlers"]["train"].values())
-    assert {each["handler"] for each in written["wide"]} == {"failure", "train"}
+    assert {each["handler"] for each in written["wide"]} == {"train"}
     assert edgepipe("policy", "bad.yaml", cwd=folder).returncode == 3
