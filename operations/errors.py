@@ -109,7 +109,8 @@ def _explain_local(error: Exception, settings: Settings) -> str:
     if name == "ProfileNotFound":
         return f"{error}. `aws configure list-profiles` names those that are there"
     if name in ("NoRegionError", "InvalidRegionError"):
-        return "no AWS region is known. Give one with --region, AWS_REGION or in the profile"
+        wrong = "no AWS region is known." if name == "NoRegionError" else str(error)
+        return f"{wrong} Give one with --region, AWS_REGION or in the profile"
     if name in _NO_ANSWER:
         return f"AWS did not answer: {error}. Look at the network, the region and --endpoint-url"
     return f"the call to AWS could not be made: {error}"

@@ -62,10 +62,17 @@ class Aws:
             config = Config(
                 retries={"mode": "standard", "total_max_attempts": 5}, user_agent_extra="edgepipe"
             )
-            self._clients[service] = self.session.client(
+            self._clients[service] = self._connect(service, config)
+        return self._clients[service]
+
+    def _connect(self, service: str, config: object) -> Client:
+        try:
+            return self.session.client(
                 service, region_name=self.region, endpoint_url=self.endpoint_url, config=config
             )
-        return self._clients[service]
+        except ValueError as error:  # botocore's, about an address that is none
+            message = f"{error}: --endpoint-url, AWS_ENDPOINT_URL and the profile take http(s)://HOST[:PORT]"
+            raise OperationError(message) from error
 
     def caller(self) -> Caller:
         """Ask AWS whose credentials these are."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from operations.doctor import Check
     from pipelines.machine import Machine
     from pipelines.usecase import UseCase
+
+
+_ID = re.compile(r"[a-z][a-z0-9]*(-+[a-z0-9]+)*")
+_ACCOUNT = re.compile(r"[0-9]{12}")
 
 
 def add(verbs: Verbs) -> None:
@@ -121,6 +126,7 @@ def _init(args: argparse.Namespace) -> int:
 
     from pipelines import usecase
 
+    _check_names(args)
     region = args.region or "us-east-1"
     case = usecase.draft(
         args.usecase,
@@ -143,6 +149,18 @@ def _init(args: argparse.Namespace) -> int:
     print(path)
     say(f"next: look at its names, then `edgepipe usecase register {args.usecase}`")
     return OK
+
+
+def _check_names(args: argparse.Namespace) -> None:
+    """Refuse what no use case can be called, before a file is drafted. Raises UsageError."""
+    if not _ID.fullmatch(args.usecase):
+        message = f"'{args.usecase}' must be small letters, digits and - in between, beginning with a letter"
+        raise UsageError(message)
+    for option in ("usecase_account", "orchestrator_account", "data_account"):
+        account = getattr(args, option)
+        if account is not None and not _ACCOUNT.fullmatch(account):
+            message = f"--{option.replace('_', '-')} '{account}' must be twelve digits"
+            raise UsageError(message)
 
 
 def _register(args: argparse.Namespace) -> int:

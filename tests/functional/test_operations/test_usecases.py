@@ -127,7 +127,11 @@ def test_init_writes_a_use_case_once(
     assert len(case.external_id) == len("edgepipe-") + 32
     assert edgepipe(*words) == 2
     assert "is there already" in capsys.readouterr().err
-    assert edgepipe("usecase", "init", "Bad", *words[3:]) == 3
+    assert edgepipe("usecase", "init", "Bad", *words[3:]) == 2
+    assert "'Bad' must be small letters" in capsys.readouterr().err
+    assert edgepipe("usecase", "init", "bread", *words[3:], "--data-account", "12") == 2
+    assert "--data-account '12' must be twelve digits" in capsys.readouterr().err
+    assert edgepipe("usecase", "init", "b" * 64, *words[3:]) == 3
     assert [path.name for path in tmp_path.joinpath("usecases").iterdir()] == ["bakery.yaml"]
     capsys.readouterr()
     assert edgepipe("usecase", "list") == 0
