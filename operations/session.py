@@ -66,10 +66,14 @@ class Aws:
         return self._clients[service]
 
     def _connect(self, service: str, config: object) -> Client:
+        from botocore.exceptions import BotoCoreError
+
         try:
             return self.session.client(
                 service, region_name=self.region, endpoint_url=self.endpoint_url, config=config
             )
+        except BotoCoreError:  # some are ValueErrors, and are explained elsewhere
+            raise
         except ValueError as error:  # botocore's, about an address that is none
             message = f"{error}: --endpoint-url, AWS_ENDPOINT_URL and the profile take http(s)://HOST[:PORT]"
             raise OperationError(message) from error

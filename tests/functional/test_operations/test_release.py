@@ -165,6 +165,7 @@ def test_whatever_breaks_leaves_the_live_version_and_is_mended_by_apply(
         ("functions", ("apply", "pipeline.yaml"), 5, "lacks edgepipe-train: run `edgepipe deploy`"),
         ("spec", ("apply", "pipeline.yaml"), 3, "pipeline.yaml:4:1: P010"),
         ("account", ("rollback", "cookies", "--account", "111111111111"), 5, "--account says so"),
+        ("region name", ("apply", "pipeline.yaml", "--region", "a b"), 5, "supported format. Give one with"),
         ("address", ("apply", "pipeline.yaml", "--endpoint-url", "nonsense"), 5, "take http(s)://HOST"),
         ("profile", ("apply", "pipeline.yaml", "--profile", "nobody"), 5, "aws configure list-profiles"),
     ],
