@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 INTERRUPTED = "stopped by the person who ran it"
 LOOK_SECONDS = 0.1
+SETTLE_SECONDS = 60.0
+"""How long a device may take to start what it has, after its process was killed."""
 LOOKS_BETWEEN_JOBS = 10
 """What a step waits for is asked less often than how the run stands."""
 END_SECONDS = 30.0
@@ -56,6 +58,7 @@ class LocalRun:
 
     def execute(self) -> Record:
         """Begin the run or go on with it, follow it to its end, try the device, keep what it made."""
+        self.requests.withdraw_stop()
         (self.plan.folder / DRIVER_FILE).write_text(str(os.getpid()), encoding="utf-8")
         definition = self._definition()
         deployed = None if definition else deploy(self.cloud, self.plan)
@@ -68,6 +71,7 @@ class LocalRun:
             if record.status != "SUCCEEDED":
                 self._end_jobs()
         if any(step.kind == "deploy" and step.begun for step in record.steps):
+            self._await_devices(record)
             things = [device.thing for device in self.cloud.greengrass.devices]
             record = replace(record, devices={thing: self._device(thing) for thing in things})
         if record.status == "SUCCEEDED":
@@ -75,6 +79,30 @@ class LocalRun:
         self._keep(record)
         self.requests.forget()
         return record
+
+    def _await_devices(self, record: Record) -> None:
+        """Wait until what was deployed runs: devices have just been switched on where a run goes on."""
+        deployments = [step.outputs.get("deployment") for step in record.steps if step.kind == "deploy"]
+        wanted = {
+            (thing, name)
+            for made in deployments
+            if isinstance(made, dict)
+            for thing, device in made["facts"]["devices"].items()
+            if device["status"] == "SUCCEEDED"
+            for name in device.get("components", {})
+        }
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while wanted - self._settled() and time.monotonic() < deadline:
+            time.sleep(LOOK_SECONDS)
+
+    def _settled(self) -> set[tuple[str, str]]:
+        """Return the devices and components that will not change of their own accord."""
+        return {
+            (device.thing, component.blueprint.name)
+            for device in self.cloud.greengrass.devices
+            for component in device.installed()
+            if component.state in {"RUNNING", "FINISHED", "BROKEN"}
+        }
 
     def abort(self) -> Record:
         """End a run that nobody drives, stop its jobs, and return its record."""

@@ -41,6 +41,10 @@ class Requests:
         """Say whether somebody asks for the run's end."""
         return self._store.get(_COLLECTION, f"{self._run_id}/stop") is not None
 
+    def withdraw_stop(self) -> None:
+        """Drop a wish for the end that an earlier process did not live to see: the run was wanted again."""
+        self._store.delete(_COLLECTION, f"{self._run_id}/stop")
+
     def answer(self, step: str) -> Decision | None:
         """Return what somebody answered to a step."""
         from local_cloud.approvals import Decision

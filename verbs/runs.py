@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verbs import local
-from verbs.verb import OK, EnvironmentLacksError, UsageError, add_verb, assignment, readable, say
+from verbs.verb import FAILED, OK, EnvironmentLacksError, UsageError, add_verb, assignment, readable, say
 
 if TYPE_CHECKING:
     import argparse
@@ -149,10 +149,11 @@ def _stop(args: argparse.Namespace) -> int:
 
             stop_run(args.state_dir, run.run_id)
             run = find_run(args.state_dir, run.run_id) or run
-    say(f"{run.run_id}: {run.status}")
+    still = run.status == "RUNNING"
+    say(f"{run.run_id}: {'asked to stop, and still at it' if still else run.status}")
     if args.output == "json":
         sys.stdout.write(local.dump(run.row()))
-    return OK
+    return FAILED if still else OK
 
 
 def _ask_to_stop(args: argparse.Namespace, run: Run) -> Run:

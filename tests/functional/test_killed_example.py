@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.functional.test_demo import EXAMPLE
-from tests.functional.test_resume import edgepipe, expect_nothing_twice
+from tests.functional.test_resume import (
+    chain,
+    edgepipe,
+    expect_nothing_twice,
+    expect_writes,
+    outline,
+    unfinished,
+)
 from tests.functional.test_run import EDGEPIPE, ROOT, RUN_SECONDS, processes_below
 
 if TYPE_CHECKING:
@@ -28,6 +35,13 @@ def example(folder: Path) -> Path:
     assert GATE in spec.read_text()
     spec.write_text(spec.read_text().replace(GATE, "volume_gb: 30"))
     return spec
+
+
+def drawn(folder: Path) -> list[str]:
+    """Draw a few pictures and return the parameters of a short run over them."""
+    draw = [sys.executable, str(EXAMPLE / "generate.py"), "--out", str(folder / "cookies"), "--count", "80"]
+    subprocess.run(draw, check=True, capture_output=True)
+    return ["--param", f"dataset={folder / 'cookies'}", "--param", "epochs=1"]
 
 
 def kill_while(step: str, words: list[str], tmp_path: Path) -> None:
@@ -54,11 +68,9 @@ def waits(state_dir: Path, step: str) -> bool:
 
 @pytest.mark.soak
 def test_the_example_killed_in_train_compile_and_deploy_ends_as_it_would_have(tmp_path: Path) -> None:
-    spec, cookies = example(tmp_path), tmp_path / "cookies"
-    draw = [sys.executable, str(EXAMPLE / "generate.py"), "--out", str(cookies), "--count", "80"]
-    subprocess.run(draw, check=True, capture_output=True)
+    spec = example(tmp_path)
     options = ["--state-dir", str(tmp_path / "state"), "--output", "json"]
-    words = ["run", str(spec), "--param", f"dataset={cookies}", "--param", "epochs=1", *options]
+    words = ["run", str(spec), *drawn(tmp_path), *options]
     for step in ("train", "compile", "deploy"):
         kill_while(step, words, tmp_path)
         words = ["resume", "last", *options]
@@ -72,4 +84,18 @@ def test_the_example_killed_in_train_compile_and_deploy_ends_as_it_would_have(tm
     trainings = list((tmp_path / "state/logs/aws/sagemaker/TrainingJobs").iterdir())
     assert len(trainings) == 1
     expect_nothing_twice(tmp_path / "state")
+    assert unfinished(tmp_path / "state") == []
+    assert processes_below(tmp_path) == []
+
+
+@pytest.mark.soak
+def test_the_example_killed_at_every_write_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
+    spec, params = example(tmp_path), drawn(tmp_path)
+    whole = ["run", str(spec), *params, "--output", "json", "--state-dir", str(tmp_path / "undisturbed")]
+    undisturbed = json.loads(edgepipe(*whole, cwd=ROOT).stdout)
+    made = chain(tmp_path, "after", spec, *params)
+    assert outline(made.record) == outline(undisturbed)
+    expect_writes(made)
+    expect_nothing_twice(made.state_dir)
+    assert unfinished(made.state_dir) == []
     assert processes_below(tmp_path) == []

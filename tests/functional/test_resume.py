@@ -78,6 +78,12 @@ def expect_nothing_twice(state_dir: Path) -> None:
     assert len(events) == len({json.dumps(event[0]) for event in events})
 
 
+def unfinished(state_dir: Path) -> list[str]:
+    """Return the files that are written beside their place and were never moved to it."""
+    names = [path.name for path in state_dir.rglob("*")]
+    return [name for name in names if name.startswith(("new-", ".fetch-", ".unpack-")) or ".part" in name]
+
+
 def outline(record: dict[str, Any]) -> dict[str, Any]:
     """Return what two runs of one spec have in common."""
     return {
@@ -145,6 +151,7 @@ def test_a_killed_run_goes_on_and_calls_nothing_that_has_ended(tmp_path: Path) -
     assert (record["steps"]["measure"]["attempts"], record["steps"]["total"]["outputs"]["sum"]) == (3, 14)
     assert outcomes(state_dir, "measure") == 3
     expect_nothing_twice(state_dir)
+    assert unfinished(state_dir) == []
     assert processes_below(tmp_path) == []
 
 

@@ -46,6 +46,9 @@ def test_two_waves_bake_one_after_the_other(tmp_path: Path) -> None:
     assert components(result) == {"first": INSTALLED, "line-device-1": INSTALLED}
     reports = Path(result.record()["artifacts_dir"]) / "deploy"
     assert sorted(path.name for path in reports.iterdir()) == ["canary", "line"]
+    words = [str(EDGEPIPE), "logs", "--device", "first", "--state-dir", str(result.state_dir)]
+    logs = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
+    assert any(line.startswith("first: ") and f"{NAME} 1.0.0 RUNNING" in line for line in logs)
     assert processes_below(tmp_path) == []
 
 

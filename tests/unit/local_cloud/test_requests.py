@@ -25,6 +25,8 @@ def test_the_driver_sees_what_others_ask(tmp_path: Path) -> None:
         leave_answer(tmp_path, "cookies-1", "approve", NO)
         leave_answer(tmp_path, "cookies-1", "approve", YES)
         assert requests.wants_stop()
+        requests.withdraw_stop()
+        assert not requests.wants_stop()
         assert requests.answer("approve") == YES
         assert requests.answer("other") is None
 
