@@ -40,6 +40,7 @@ class ArtifactStore:
     def __init__(self, root: Path, s3: Any) -> None:  # noqa: ANN401 - boto3 clients are made at run time
         self._root = root / "packages"
         self._s3 = s3
+        self._remove_unfinished()
 
     def folder(self, name: str, version: str) -> Path:
         """Return where the artifacts of a component version lie."""
@@ -76,6 +77,13 @@ class ArtifactStore:
         for folder in (self.folder(name, version), self.unarchived(name, version)):
             if folder.exists():
                 shutil.rmtree(folder)
+
+    def _remove_unfinished(self) -> None:
+        """Remove what a killed process had not wholly fetched or unpacked."""
+        for path in self._root.glob("artifacts/*/*/.fetch-*"):
+            path.unlink()
+        for path in self._root.glob("artifacts-unarchived/*/*/.unpack-*"):
+            shutil.rmtree(path)
 
     def _fetch(self, artifact: Artifact, path: Path, digest: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
