@@ -18,7 +18,7 @@ from local_cloud.context import ORCHESTRATOR_ACCOUNT
 from local_cloud.datasets import Dataset, plan_datasets
 from local_cloud.fleet import FILE_NAME as FLEET_FILE
 from local_cloud.fleet import read_fleet
-from local_cloud.platform import UseCase, local_usecase
+from local_cloud.platform import local_usecase
 from local_cloud.runs import PLAN_FORMAT, read_document
 from pipelines.assets import exists_beside, read_spec
 from pipelines.compiler import Compiled, compile_text
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from local_cloud.greengrass.specs import DeviceSpec
     from pipelines.spec import Pipeline, Step
+    from pipelines.usecase import UseCase
 
 
 PLAN_FILE, SPEC_FILE = "plan.json", "pipeline.yaml"

@@ -4,64 +4,44 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import json
-import zipfile
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from local_cloud.context import ORCHESTRATOR_ACCOUNT, Context
-from pipelines.platform import JOBS_TABLE, JOBS_TABLE_SCHEMA
+from pipelines import packages
+from pipelines.platform import (
+    ARCHITECTURE,
+    FUNCTION_SECONDS,
+    JOBS_TABLE,
+    JOBS_TABLE_SCHEMA,
+    RUNTIME,
+    SERVICE_FUNCTIONS,
+    function_name,
+)
+from pipelines.usecase import Orchestrator, draft
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
+
+    from pipelines.usecase import UseCase
 
 USECASE_ACCOUNT = "210987654321"
-SERVICE_FUNCTIONS = {"sweeper": "tasks.sweeper.handler", "events": "tasks.events.handler"}
-LAMBDA_TIMEOUT_SECONDS = 900
-ROOT = Path(__file__).parents[1]
-LOCAL_SERVER = ROOT / "edge_components" / "local_server"
-
-
-@dataclass(frozen=True, kw_only=True)
-class UseCase:
-    """The facts of a use case that a definition's `${usecase_...}` markers stand for."""
-
-    id: str
-    account: str
-    region: str
-    role_arn: str
-    external_id: str
-    execution_role_arn: str
-    data_bucket: str
-    results_bucket: str
-    component_bucket: str
-    optimize_image_uri: str
-
-    def markers(self) -> dict[str, str]:
-        """Return marker name → value."""
-        return {f"usecase_{name}": value for name, value in asdict(self).items()}
 
 
 def local_usecase(usecase_id: str, *, region: str) -> UseCase:
     """Return the use case that every local run acts in: its own account, roles and buckets."""
-    account = USECASE_ACCOUNT
-    return UseCase(
-        id=usecase_id,
-        account=account,
+    made = draft(
+        usecase_id,
+        account=USECASE_ACCOUNT,
         region=region,
-        role_arn=f"arn:aws:iam::{account}:role/edgepipe-{usecase_id}",
+        orchestrator=Orchestrator(account=ORCHESTRATOR_ACCOUNT, region=region),
         external_id=f"edgepipe-{usecase_id}",
-        execution_role_arn=f"arn:aws:iam::{account}:role/edgepipe-{usecase_id}-jobs",
-        data_bucket=f"{usecase_id}-data-{account}",
-        results_bucket=f"{usecase_id}-results-{account}",
-        component_bucket=f"{usecase_id}-components-{account}",
-        optimize_image_uri="local/edgepipe-optimize:latest",
     )
+    return replace(made, optimize_image_uri="local/edgepipe-optimize:latest")
 
 
 def provision(
@@ -85,28 +65,20 @@ def provision(
     return {f"{name}_function_arn": arn for name, arn in arns.items()}
 
 
-def function_name(name: str) -> str:
-    """Return the Lambda function's name for a kind or service handler."""
-    return f"edgepipe-{name}"
-
-
 def publish_local_server(context: Context, usecase: UseCase) -> None:
     """Register the platform's LocalServer component, its program packed as the recipe's artifact."""
-    recipe = (LOCAL_SERVER / "recipe.yaml").read_text(encoding="utf-8")
-    recipe = recipe.replace("${component_bucket}", usecase.component_bucket)
-    component = "com.edgepipe.LocalServer"
-    key = f"components/{component}/0.1.0/local_server.zip"
-    program = _zip(LOCAL_SERVER.parent, (p for p in LOCAL_SERVER.rglob("*") if p.suffix in {".py", ".txt"}))
+    component = packages.read_local_server()
     s3, greengrass = (context.client(name, usecase.account) for name in ("s3", "greengrassv2"))
-    arn = f"arn:aws:greengrass:{usecase.region}:{usecase.account}:components:{component}:versions:0.1.0"
-    changed = _put(s3, usecase.component_bucket, key, program)
+    changed = _put(s3, usecase.component_bucket, component.key, component.program)
 
     def publish() -> Any:  # noqa: ANN401 - the reply of a boto3 call
-        return greengrass.create_component_version(inlineRecipe=recipe.encode())
+        return greengrass.create_component_version(
+            inlineRecipe=component.recipe_for(usecase.component_bucket)
+        )
 
     if _unless("ConflictException", publish) is None and changed:
         # The version is the installation's own: a newer edgepipe brings another program under it.
-        greengrass.delete_component(arn=arn)
+        greengrass.delete_component(arn=component.arn(region=usecase.region, account=usecase.account))
         publish()
 
 
@@ -166,10 +138,10 @@ def _create_functions(
         name: _create_function(
             client,
             FunctionName=function_name(name),
-            Runtime="python3.13",
+            Runtime=RUNTIME,
             Role=role,
             Handler=handler,
-            Timeout=LAMBDA_TIMEOUT_SECONDS,
+            Timeout=FUNCTION_SECONDS,
             Environment={"Variables": {"EDGEPIPE_JOBS_TABLE": JOBS_TABLE}},
             code=own_code.get(name, code),
         )
@@ -181,7 +153,7 @@ def _create_function(client: Any, *, code: bytes, **fields: Any) -> str:  # noqa
     """Create a function, or give the one that exists this code and configuration; return its ARN."""
     created = _unless(
         "ResourceConflictException",
-        lambda: client.create_function(**fields, Architectures=["arm64"], Code={"ZipFile": code}),
+        lambda: client.create_function(**fields, Architectures=[ARCHITECTURE], Code={"ZipFile": code}),
     )
     if created is None:
         name = fields["FunctionName"]
@@ -207,13 +179,4 @@ def _unless(code: str, make: Callable[[], Any]) -> Any:  # noqa: ANN401 - the re
 @cache
 def platform_code() -> bytes:
     """Return the zip of the handlers that this installation brings."""
-    return _zip(ROOT, (ROOT / "tasks").rglob("*.py"))
-
-
-def _zip(root: Path, files: Iterable[Path]) -> bytes:
-    """Return a zip of `files`, named relative to `root`; same files, same bytes."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(files):
-            archive.writestr(zipfile.ZipInfo(path.relative_to(root).as_posix()), path.read_bytes())
-    return buffer.getvalue()
+    return packages.pack(packages.read_handlers())

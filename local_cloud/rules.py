@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from local_cloud.context import ORCHESTRATOR_ACCOUNT, Context, Event
-from local_cloud.platform import function_name
+from pipelines.platform import function_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from operations import archives
 from operations.changes import Change
-from operations.errors import OperationError, error_code
+from operations.errors import error_code
 from operations.session import ask
-from pipelines.plan import PLATFORM
+from pipelines import packages
 
 if TYPE_CHECKING:
     from operations.session import Aws
     from pipelines.usecase import UseCase
-
-COMPONENT = "com.edgepipe.LocalServer"
-_FOLDER = PLATFORM / "edge_components" / "local_server"
 
 
 def provision(there: Aws, usecase: UseCase) -> Change:
@@ -24,37 +19,18 @@ def provision(there: Aws, usecase: UseCase) -> Change:
 
     The program is uploaded first: a version that exists has its artifact.
     """
-    recipe = _FOLDER.joinpath("recipe.yaml").read_text(encoding="utf-8")
-    version = read_version(recipe)
-    what = f"component {COMPONENT} {version}"
-    program = archives.pack(
-        {
-            f"local_server/{path.relative_to(_FOLDER).as_posix()}": path.read_bytes()
-            for path in _FOLDER.rglob("*")
-            if path.suffix in (".py", ".txt")
-        }
-    )
-    key = f"components/{COMPONENT}/{version}/local_server.zip"
+    component = packages.read_local_server()
+    what = f"component {component.name} {component.version}"
     greengrass = there.client("greengrassv2")
-    arn = f"arn:aws:greengrass:{usecase.region}:{usecase.account}:components:{COMPONENT}:versions:{version}"
+    arn = component.arn(region=usecase.region, account=usecase.account)
     if ask(greengrass.describe_component, "ResourceNotFoundException", arn=arn):
         return Change(what=what, action="unchanged")
-    there.client("s3").put_object(Bucket=usecase.component_bucket, Key=key, Body=program)
+    bucket = usecase.component_bucket
+    there.client("s3").put_object(Bucket=bucket, Key=component.key, Body=component.program)
     try:
-        greengrass.create_component_version(
-            inlineRecipe=recipe.replace("${component_bucket}", usecase.component_bucket).encode()
-        )
+        greengrass.create_component_version(inlineRecipe=component.recipe_for(bucket))
     except Exception as error:
         if error_code(error) != "ConflictException":
             raise
         return Change(what=what, action="unchanged")
     return Change(what=what, action="created")
-
-
-def read_version(recipe: str) -> str:
-    """Return the version that a recipe says. Raises OperationError."""
-    found = re.search(r"^ComponentVersion: *(\S+)$", recipe, re.MULTILINE)
-    if found is None:
-        message = f"the recipe of {COMPONENT} has no ComponentVersion: install edgepipe again"
-        raise OperationError(message)
-    return found[1]

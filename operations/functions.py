@@ -8,11 +8,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from operations import archives
 from operations.changes import Change
 from operations.errors import OperationError
 from operations.session import ask
-from pipelines import platform
+from pipelines import packages, platform
 from pipelines.spec import identifier
 
 if TYPE_CHECKING:
@@ -93,11 +92,11 @@ def _plan(source: Source, step: Step, file: File) -> CustomFunction:
     module, _, function = step.config["handler"].partition(":")
     kind = step.known_kind
     declaration = {"module": module, "function": function, "gives": kind.gives, "outputs": dict(kind.reports)}
-    own = {**archives.unpack(file.data), _DECLARATION: json.dumps(declaration, sort_keys=True).encode()}
+    own = {**packages.unpack(file.data), _DECLARATION: json.dumps(declaration, sort_keys=True).encode()}
     return CustomFunction(
         marker=f"custom_{identifier(step.id.value)}_function_arn",
         name=platform.custom_function_name(source.compiled.pipeline.name, step.id.value),
-        code=archives.pack({**archives.read_handlers(), **own}),
+        code=packages.pack({**packages.read_handlers(), **own}),
     )
 
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from operations.errors import OperationError
-from pipelines.assets import exists_beside, read_asset, read_spec
+from pipelines.assets import PLATFORM, exists_beside, read_asset, read_spec
 from pipelines.compiler import Asset, Compiled, compile_text
-from pipelines.plan import PLATFORM
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """The files around a spec: the spec itself, the scripts it names, the archives that go along with a step.
 
-The only module of the compiler that touches files.
+The only module of the compiler that touches a user's files.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import fnmatch
 import io
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines import source
@@ -16,10 +17,11 @@ from pipelines.diagnostics import Diagnostic, SpecError
 if TYPE_CHECKING:
     import tarfile
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from pipelines.compiler import Asset
 
+PLATFORM = Path(__file__).resolve().parents[1]
+"""Where edgepipe's own files lie: some go along with a pipeline as assets."""
 MAX_BYTES = 50_000_000
 """What an asset's files may have together: sources, not data."""
 

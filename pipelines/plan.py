@@ -7,7 +7,6 @@ import json
 from collections import Counter
 from dataclasses import asdict, dataclass
 from itertools import takewhile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines import assets, changes, cost, machine, policies
@@ -17,12 +16,10 @@ from pipelines.source import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from pipelines.cost import Estimate
     from pipelines.values import Json
-
-PLATFORM = Path(__file__).resolve().parents[1]
-"""Where edgepipe's own files lie: some go along with a pipeline as assets."""
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 _SHOWN = 60
@@ -90,7 +87,7 @@ def render(plan: Plan, form: str) -> str:
 def _digests(compiled: Compiled, folder: Path) -> dict[str, str]:
     return {
         asset.marker: hashlib.sha256(
-            assets.read_asset(asset, spec_dir=folder, platform_dir=PLATFORM)
+            assets.read_asset(asset, spec_dir=folder, platform_dir=assets.PLATFORM)
         ).hexdigest()
         for asset in compiled.assets
     }

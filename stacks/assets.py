@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 
-from stacks import packages
+from stacks import uploads
 from stacks.deployment import ASSETS
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def add_assets(
     if not assets:
         return addresses, None
     staged = [
-        packages.stage(scope, each.name, name=f"{each.name}.tar.gz", content=each.content) for each in assets
+        uploads.stage(scope, each.name, name=f"{each.name}.tar.gz", content=each.content) for each in assets
     ]
     copied = cdk.CustomResource(
         scope,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
 
-from pipelines import platform
-from stacks import packages
+from pipelines import packages, platform
+from stacks import uploads
 from stacks.deployment import log_statement
 from stacks.functions import Function, FunctionPlan
 from stacks.places import Place
@@ -103,6 +103,6 @@ def _add_rule_writer(scope: Construct, usecase: UseCase, here: Place) -> Functio
         called_back=False,
         seconds=120,
     )
-    content = packages.pack(packages.read_account_handlers())
-    code = packages.stage(scope, "Code", name="account_handlers.zip", content=content)
+    content = packages.pack(uploads.read_account_handlers())
+    code = uploads.stage(scope, "Code", name="account_handlers.zip", content=content)
     return Function(scope, "RuleWriter", plan=plan, code=code)

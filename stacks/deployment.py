@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import aws_cdk as cdk
 from constructs import Construct
 
-from pipelines import platform
-from stacks import packages
+from pipelines import packages, platform
+from stacks import uploads
 from stacks.functions import Function, FunctionPlan
 from stacks.roles import allow
 
@@ -29,8 +29,8 @@ class DeploymentFunctions(Construct):
         self, scope: Construct, construct_id: str, *, home: Place, usecases: Sequence[UseCase]
     ) -> None:
         super().__init__(scope, construct_id)
-        files = packages.pack(packages.read_account_handlers())
-        code = packages.stage(self, "Code", name="account_handlers.zip", content=files)
+        files = packages.pack(uploads.read_account_handlers())
+        code = uploads.stage(self, "Code", name="account_handlers.zip", content=files)
         machines = home.machine("edgepipe-*")
         plans = {
             ASSETS: [allow(["s3:GetObject"], [f"arn:aws:s3:::{_bootstrap_bucket(home)}/*"])],

@@ -15,11 +15,11 @@ import aws_cdk as cdk
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from pipelines import machine, platform, policies
-from pipelines.assets import exists_beside, read_asset, read_spec
+from pipelines import machine, packages, platform, policies
+from pipelines.assets import PLATFORM, exists_beside, read_asset, read_spec
 from pipelines.compiler import Compiled, compile_text
 from pipelines.spec import identifier
-from stacks import packages
+from stacks import uploads
 from stacks.assets import PackedAsset, add_assets
 from stacks.functions import Function, FunctionPlan
 from stacks.machines import add_machine_log
@@ -74,7 +74,7 @@ class Source:
     def read(self, name: str) -> bytes:
         """Pack one asset."""
         asset = next(each for each in self.compiled.assets if each.name == name)
-        return read_asset(asset, spec_dir=self.folder, platform_dir=packages.ROOT)
+        return read_asset(asset, spec_dir=self.folder, platform_dir=PLATFORM)
 
 
 class EdgePipeline(Construct):
@@ -127,7 +127,7 @@ def _add_custom_functions(scope: Construct, source: Source, home: Place) -> dict
             called_back=True,
         )
         content = packages.pack({**packages.read_handlers(), **_own_files(source, step)})
-        code = packages.stage(scope, f"{name}-code", name=f"{name}.zip", content=content)
+        code = uploads.stage(scope, f"{name}-code", name=f"{name}.zip", content=content)
         Function(scope, name, plan=plan, code=code)
     return {f"{name}_function_arn": home.arn("lambda", f"function:{full}") for name, full in names.items()}
 
@@ -158,7 +158,7 @@ def _add_machine(scope: EdgePipeline, source: Source, values: Mapping[str, str])
         statements=machine_statements(derived, values),
         telemetry=TELEMETRY,
     )
-    definition = packages.stage(
+    definition = uploads.stage(
         scope, "Definition", name=f"{source.name}.asl.json", content=text.encode("utf-8")
     )
     made = sfn.CfnStateMachine(

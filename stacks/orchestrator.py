@@ -9,8 +9,8 @@ import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 
-from pipelines import platform
-from stacks import packages
+from pipelines import packages, platform
+from stacks import uploads
 from stacks.alarms import Bell, When, function_metric, log_metric, machine_metric
 from stacks.deployment import DeploymentFunctions
 from stacks.functions import Function
@@ -58,7 +58,7 @@ class OrchestratorStack(cdk.Stack):
     ) -> None:
         env = cdk.Environment(account=home.account, region=home.region)
         super().__init__(scope, construct_id, env=env, description="edgepipe: the orchestrator")
-        code = packages.stage(
+        code = uploads.stage(
             self, "Handlers", name="handlers.zip", content=packages.pack(packages.read_handlers())
         )
         common: dict[str, Any] = {"home": home, "usecases": usecases, "code": code}

@@ -11,8 +11,8 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as sfn_tasks
 from constructs import Construct
 
-from pipelines import platform
-from stacks import packages
+from pipelines import packages, platform
+from stacks import uploads
 from stacks.deployment import enter_statements, log_statement
 from stacks.functions import Function, FunctionPlan
 from stacks.machines import add_machine_log
@@ -166,7 +166,7 @@ def _call_onboarding(scope: Construct, state: str, home: Place, *, action: str) 
 
 def _add_onboarding_function(scope: Construct, home: Place, usecases: Sequence[UseCase]) -> Function:
     name = platform.function_name(_ONBOARDING_FUNCTION)
-    files = {**packages.read_account_handlers(), **packages.read_local_server()}
+    files = uploads.read_onboarding()
     plan = FunctionPlan(
         name=name,
         handler="account_handlers.onboarding.handler",
@@ -175,7 +175,7 @@ def _add_onboarding_function(scope: Construct, home: Place, usecases: Sequence[U
         called_back=True,
         seconds=300,
     )
-    code = packages.stage(scope, "OnboardingCode", name="onboarding.zip", content=packages.pack(files))
+    code = uploads.stage(scope, "OnboardingCode", name="onboarding.zip", content=packages.pack(files))
     return Function(scope, "Onboard", plan=plan, code=code)
 
 

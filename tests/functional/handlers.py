@@ -112,7 +112,7 @@ def step(event: Any, _context: Any) -> dict[str, Any]:
         if failed:
             raise type(error, (Exception,), {})(message)
         return output(event)
-    threading.Thread(target=_answer, args=(event, (error, message) if failed else None), daemon=True).start()
+    _answer_soon(event, (error, message) if failed else None)
     return {}
 
 
@@ -129,14 +129,19 @@ def _name(event: dict[str, Any]) -> str:
     return "/".join(filter(None, [event.get("step"), event.get("target")]))
 
 
-def _answer(event: dict[str, Any], failure: tuple[str, str] | None) -> None:
+def _answer_soon(event: dict[str, Any], failure: tuple[str, str] | None) -> None:
     import boto3
 
+    # Made before the handler returns: its credentials are gone with the invocation.
     states = boto3.client("stepfunctions", region_name="us-east-1")
-    if failure:
-        states.send_task_failure(taskToken=event["token"], error=failure[0], cause=failure[1])
-    else:
-        states.send_task_success(taskToken=event["token"], output=json.dumps(output(event)))
+
+    def answer() -> None:
+        if failure:
+            states.send_task_failure(taskToken=event["token"], error=failure[0], cause=failure[1])
+        else:
+            states.send_task_success(taskToken=event["token"], output=json.dumps(output(event)))
+
+    threading.Thread(target=answer, daemon=True).start()
 
 
 def output(event: dict[str, Any]) -> dict[str, Any]:

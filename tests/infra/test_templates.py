@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cfnlint.api import lint_file  # type: ignore[import-untyped]  # it publishes no types
 
-from pipelines import definition, platform
-from stacks import packages, reasons
+from pipelines import definition, packages, platform
+from stacks import reasons
 from stacks.buckets import RESULT_DAYS
 
 if TYPE_CHECKING:

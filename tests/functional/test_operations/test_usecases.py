@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 import cli
-from operations import components, session, stacks
+from operations import session, stacks
 from pipelines import usecase
+from tasks.recipe import LOCAL_SERVER
 from tests.functional.test_operations.conftest import DATA, ORCHESTRATOR, REGION, USECASE, Platform, trust
 
 if TYPE_CHECKING:
@@ -146,11 +147,11 @@ def test_register_prints_the_commands_and_provisions(
     assert "npx cdk deploy edgepipe-orchestrator --exclusively" in out
     assert "npx cdk deploy edgepipe-usecase-bakery --exclusively" in out
     assert f"# edgepipe-usecase-bakery, with credentials of account {USECASE}:" in err
-    assert f"created    component {components.COMPONENT}" in out
+    assert f"created    component {LOCAL_SERVER}" in out
     versions = deployed.client("greengrassv2", USECASE).list_components()["components"]
-    assert [each["componentName"] for each in versions] == [components.COMPONENT]
+    assert [each["componentName"] for each in versions] == [LOCAL_SERVER]
     assert edgepipe("usecase", "register", "bakery") == 0
-    assert f"unchanged  component {components.COMPONENT}" in capsys.readouterr().out
+    assert f"unchanged  component {LOCAL_SERVER}" in capsys.readouterr().out
 
 
 def test_deploy_runs_cdk_for_the_right_account_only(

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stacks import packages, reasons
+from pipelines import packages
+from stacks import reasons, uploads
 from stacks.settings import EXAMPLE, SettingsError, read_settings
 
 if TYPE_CHECKING:
@@ -64,6 +65,6 @@ def test_zips_depend_on_names_and_contents_only() -> None:
 
 
 def test_the_onboarding_function_carries_the_shared_component() -> None:
-    files = packages.read_local_server()
+    files = uploads.read_onboarding()
     assert files["version.txt"].count(b".") == 2
     assert b"${component_bucket}" in files["recipe.yaml"]
