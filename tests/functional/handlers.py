@@ -102,6 +102,8 @@ EVENTS: list[dict[str, Any]] = []
 
 def step(event: Any, _context: Any) -> dict[str, Any]:
     """Stands for every kind: does the step in no time, through its token where it has one."""
+    import boto3
+
     EVENTS.append(event)
     if "failure" in event:
         return {}
@@ -112,7 +114,10 @@ def step(event: Any, _context: Any) -> dict[str, Any]:
         if failed:
             raise type(error, (Exception,), {})(message)
         return output(event)
-    _answer_soon(event, (error, message) if failed else None)
+    # Made before the handler returns: its credentials are gone with the invocation.
+    states = boto3.client("stepfunctions", region_name="us-east-1")
+    given = (states, event, (error, message) if failed else None)
+    threading.Thread(target=_answer, args=given, daemon=True).start()
     return {}
 
 
@@ -129,19 +134,11 @@ def _name(event: dict[str, Any]) -> str:
     return "/".join(filter(None, [event.get("step"), event.get("target")]))
 
 
-def _answer_soon(event: dict[str, Any], failure: tuple[str, str] | None) -> None:
-    import boto3
-
-    # Made before the handler returns: its credentials are gone with the invocation.
-    states = boto3.client("stepfunctions", region_name="us-east-1")
-
-    def answer() -> None:
-        if failure:
-            states.send_task_failure(taskToken=event["token"], error=failure[0], cause=failure[1])
-        else:
-            states.send_task_success(taskToken=event["token"], output=json.dumps(output(event)))
-
-    threading.Thread(target=answer, daemon=True).start()
+def _answer(states: Any, event: dict[str, Any], failure: tuple[str, str] | None) -> None:
+    if failure:
+        states.send_task_failure(taskToken=event["token"], error=failure[0], cause=failure[1])
+    else:
+        states.send_task_success(taskToken=event["token"], output=json.dumps(output(event)))
 
 
 def output(event: dict[str, Any]) -> dict[str, Any]:
