@@ -16,9 +16,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from local_cloud.engine.archive import open_archive
+
 ROOT = Path(__file__).parents[2]
 SPEC = Path(__file__).parent / "pipelines" / "brightness" / "pipeline.yaml"
 RUN_SECONDS = 180
+MOST_TRANSITIONS = 20
+"""Of a run, beside one for each target and wave; waiting takes none."""
 EDGEPIPE = Path(sys.executable).with_name("edgepipe")
 
 
@@ -92,6 +96,11 @@ def test_a_run_ends_with_a_model_that_answers_on_the_device(tmp_path: Path) -> N
     assert list(artifacts.glob("train/**/model.tar.gz"))
     assert len(list(artifacts.glob("compile/**/model.onnx"))) == 2
     assert processes_below(tmp_path) == []
+    archive = open_archive(result.state_dir)
+    events = archive.events(archive.execution(record["run_id"]).arn)
+    entered = [event["type"] for event in events if str(event["type"]).endswith("StateEntered")]
+    targets, waves = 2, 1
+    assert 7 <= len(entered) <= MOST_TRANSITIONS + targets + waves
 
 
 FAILURES = [
