@@ -111,7 +111,9 @@ def _excerpt(span: Span, lines: Sequence[str], width: int = 160) -> list[str]:
     if not line.strip():
         return []
     begin = max(0, span.column - 1 - width // 2) if len(line) > width else 0
-    shown = "".join(char if char.isprintable() else " " for char in line[begin : begin + width])
+    shown = line[begin : begin + width]
+    if not shown.isprintable():
+        shown = "".join(char if char.isprintable() else " " for char in shown)
     last = span.end_column if span.end_line == span.line else len(line) + 1
     length = max(1, min(last - span.column, len(shown) - (span.column - 1 - begin)))
     return [f"    {shown}", f"    {' ' * (span.column - 1 - begin)}{'^' * length}"]

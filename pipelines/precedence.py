@@ -40,9 +40,7 @@ class Precedence:
         """Put a set, which holds all that is before its members, before a place and what comes after it."""
         own = 1 << later
         self.behind[later] |= earlier
-        for place, mask in enumerate(self.behind):
-            if mask & own:
-                self.behind[place] = mask | earlier
+        self.behind[:] = [mask | earlier if mask & own else mask for mask in self.behind]
 
 
 def read(edges: Edges) -> Precedence:

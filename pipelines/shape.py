@@ -330,9 +330,11 @@ def _check_entries(
         if key.text in known:
             yield key, shape.take(check(value, known[key.text], label))
         elif rest is False:
-            shape.report("P010", f"{name} has no key {label}", key, _suggest(key.text, list(known)))
+            near = near_miss(key.text, known)
+            shape.report("P010", f"{name} has no key {label}", key, _suggest(key.text, near, known))
             # The nearest key must be what a misspelt one stands for, unless it is there as well.
-            yield from _take_meant(shape, node, key, value, known, near_miss(key.text, absent))
+            meant = near if near is None or near in absent else near_miss(key.text, absent)
+            yield from _take_meant(shape, node, key, value, known, meant)
         elif _check_key(shape, key, schema, name):
             yield key, shape.take(check(value, rest if isinstance(rest, dict) else {}, label))
         else:
@@ -351,10 +353,10 @@ def _take_meant(
     yield replace(key, text=meant), shape.take(check(value, known[meant], f"'{meant}'"))
 
 
-def _suggest(word: str, known: list[str]) -> str:
+def _suggest(word: str, near: str | None, known: Schema) -> str:
     if word == "<<":
         return "YAML 1.2 has no merge keys: repeat what the alias stands for."
-    return did_you_mean(word, known) or f"It takes {', '.join(known)}."
+    return f"Did you mean '{near}'?" if near else f"It takes {', '.join(known)}."
 
 
 def _check_key(shape: Shape, key: ScalarNode, schema: Schema, name: str) -> bool:

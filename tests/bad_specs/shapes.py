@@ -30,6 +30,11 @@ CASES: tuple[Case, ...] = (
     text("no steps", _HEAD, "P011 1:1"),
     text("steps that are nothing", _HEAD + "steps:\n", "P012 4:7"),
     text("steps that are empty", _HEAD + "steps: {}\n", "P013 4:8"),
+    text(
+        "more steps than any definition can hold",
+        _HEAD + "steps:\n" + "".join(f"  a{n}: {{uses: approve, message: x}}\n" for n in range(1201)),
+        "P013 5:3",
+    ),
     text("steps as a list", _HEAD + "steps:\n  - label: {}\n", "P012 5:3"),
     text("a step that is a word", _HEAD + "steps:\n  label: folders\n", "P012 5:10"),
     edit("no script", "    script: train.py\n", "", "P054 15:3"),

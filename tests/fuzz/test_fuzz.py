@@ -132,10 +132,10 @@ WIDE = {
     + "".join(
         f"  t{n}: {{uses: transform}}\n  m{n}: {{uses: train, script: train.py}}\n" for n in range(490)
     ),
-    "approvals": STEPS + "".join(f"  a{n}: {{uses: approve, message: x}}\n" for n in range(1990)),
+    "approvals": STEPS + "".join(f"  a{n}: {{uses: approve, message: x}}\n" for n in range(1190)),
     "approvals above one that the first needs": STEPS
-    + "  z: {uses: approve, message: x, needs: [a1988]}\n"
-    + "".join(f"  a{n}: {{uses: approve, message: x}}\n" for n in range(1989)),
+    + "  z: {uses: approve, message: x, needs: [a1188]}\n"
+    + "".join(f"  a{n}: {{uses: approve, message: x}}\n" for n in range(1189)),
     "models that could each be meant": STEPS
     + LABEL
     + "  transform:\n  m0: {uses: train, script: train.py}\n"
