@@ -91,7 +91,7 @@ def keep(event: Any, _context: Any) -> dict[str, Any]:
 
 def wait_for_tokens(count: int) -> list[str]:
     with CAME:
-        assert CAME.wait_for(lambda: len(TOKENS) >= count, timeout=30)
+        assert CAME.wait_for(lambda: len(TOKENS) >= count, timeout=120)
         return list(TOKENS)
 
 

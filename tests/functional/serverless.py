@@ -25,6 +25,11 @@ ROLE = f"arn:aws:iam::{ORCHESTRATOR_ACCOUNT}:role/test"
 LIVING = ("step-functions", "lambda")
 
 
+LOOK_SECONDS = 0.005
+SETTLING_LOOKS = 24_000
+"""Two minutes of them at least: a busy machine may be slow."""
+
+
 @dataclass(frozen=True)
 class Cloud:
     context: Context
@@ -55,12 +60,21 @@ class Cloud:
         return str(reply["executionArn"])
 
     def settle(self, execution: str) -> dict[str, Any]:
-        for _ in range(6000):
+        for _ in range(SETTLING_LOOKS):
             described = self.states.describe_execution(executionArn=execution)
             if described["status"] != "RUNNING":
                 return dict(described)
-            threading.Event().wait(0.005)
+            threading.Event().wait(LOOK_SECONDS)
         message = f"{execution} did not end"
+        raise AssertionError(message)
+
+    def wait_for_event(self, execution: str, kind: str) -> None:
+        """Wait until the execution's history has an event of this type."""
+        for _ in range(SETTLING_LOOKS):
+            if any(event["type"] == kind for event in self.events(execution)):
+                return
+            threading.Event().wait(LOOK_SECONDS)
+        message = f"{execution} had no {kind}"
         raise AssertionError(message)
 
     def events(self, execution: str) -> list[dict[str, Any]]:

@@ -161,6 +161,16 @@ def test_what_a_handler_says_goes_to_its_log_and_what_it_is_told_does_not(
 def test_clients_of_a_handler_act_in_its_functions_account(cloud: Cloud) -> None:
     _, here = invoke(cloud, "account")
     assert here == "123456789012"
+    trusted = {
+        "Effect": "Allow",
+        "Principal": {"AWS": "arn:aws:iam::123456789012:root"},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"sts:ExternalId": "known"}},
+    }
+    cloud.context.client("iam", "210987654321").create_role(
+        RoleName="usecase",
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trusted]}),
+    )
     _, there = invoke(cloud, "assume")
     assert there == "210987654321"
     other = cloud.context.client("lambda", "333333333333")

@@ -266,6 +266,8 @@ def test_a_task_of_the_sdk_waits_for_its_token(cloud: Cloud) -> None:
     definition = call("aws-sdk:sqs:sendMessage.waitForTaskToken", sends, TimeoutSeconds=600)
     arn = cloud.start(cloud.create_machine(definition))
     token = json.loads(wait_for_message(url))["token"]
+    # The message is there before the call that sent it has returned.
+    cloud.wait_for_event(arn, "TaskSubmitted")
     cloud.states.send_task_success(taskToken=token, output='{"answer": 1}')
     ended = cloud.settle(arn)
     assert json.loads(ended["output"]) == {"answer": 1}

@@ -141,7 +141,7 @@ class Keeper:
 
     def wait_for(self, count: int) -> list[str]:
         with self._came:
-            assert self._came.wait_for(lambda: len(self.tokens) >= count, timeout=30)
+            assert self._came.wait_for(lambda: len(self.tokens) >= count, timeout=120)
             return list(self.tokens)
 
 
