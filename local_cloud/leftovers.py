@@ -5,7 +5,6 @@ A run that can still go on is never among it. Handlers' logs, the registry and t
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from contextlib import closing
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 from local_cloud.engine.runs import FILE_NAME as RUNS_FILE
 from local_cloud.engine.runs import Runs
 from local_cloud.requests import forget_requests
-from local_cloud.runs import FINAL, list_runs
+from local_cloud.runs import FINAL, PLAN_FILE, list_runs, read_document
 from local_cloud.store import FILE_NAME as STORE_FILE
 from local_cloud.store import Store
 
@@ -99,7 +98,7 @@ def _old_objects(
 
 
 def _datasets(runs: Iterable[Run]) -> set[str]:
-    plans = [json.loads((run.folder / "plan.json").read_text(encoding="utf-8")) for run in runs]
+    plans = [read_document(run.folder / PLAN_FILE) for run in runs]
     return {each["prefix"] for plan in plans for each in plan["datasets"]}
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from pipelines.platform import function_name
+from pipelines.spec import identifier
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
@@ -52,8 +55,8 @@ def handler_log(state_dir: Path, run: Run, step_id: str) -> str:
         return ""
     began = datetime.fromisoformat(step["started"]) - _SLACK
     ended = datetime.fromisoformat(step["ended"]) + _SLACK if step["ended"] else None
-    name = step["kind"] if step["kind"] != "custom" else f"custom_{step_id.replace('-', '_')}"
-    path = state_dir / "logs" / "aws" / "lambda" / f"edgepipe-{name}.log"
+    name = step["kind"] if step["kind"] != "custom" else f"custom_{identifier(step_id)}"
+    path = state_dir / "logs" / "aws" / "lambda" / f"{function_name(name)}.log"
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
     except FileNotFoundError:

@@ -19,7 +19,7 @@ from local_cloud.datasets import Dataset, plan_datasets
 from local_cloud.fleet import FILE_NAME as FLEET_FILE
 from local_cloud.fleet import read_fleet
 from local_cloud.platform import local_usecase
-from local_cloud.runs import PLAN_FORMAT, read_document
+from local_cloud.runs import PLAN_FILE, PLAN_FORMAT, read_document
 from pipelines.assets import exists_beside, read_spec
 from pipelines.compiler import Compiled, compile_text
 from pipelines.parameters import ParameterError, resolve
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pipelines.usecase import UseCase
 
 
-PLAN_FILE, SPEC_FILE = "plan.json", "pipeline.yaml"
+SPEC_FILE = "pipeline.yaml"
 
 
 class UnavailableError(Exception):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from local_cloud.lock import FILE_NAME as LOCK_FILE
 from local_cloud.lock import StateFolderError, is_held
+from pipelines.diagnostics import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 FINAL = frozenset({"SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"})
 INTERRUPTED = "INTERRUPTED"
-STATUSES = ("RUNNING", INTERRUPTED, *sorted(FINAL))
 LAST = "last"
+PLAN_FILE = "plan.json"
 PLAN_FORMAT = 1
-"""Of plan.json; it grows when an earlier edgepipe could not go on with what a later one wrote."""
+"""Of PLAN_FILE; it grows when an earlier edgepipe could not go on with what a later one wrote."""
 
 
 class DamagedRunError(StateFolderError):
@@ -68,7 +68,7 @@ def list_runs(state_dir: Path) -> list[Run]:
     """Return the folder's runs, the newest first."""
     driver = _driver(state_dir)
     runs: list[Run] = []
-    for path in (state_dir / "runs").glob("*/plan.json"):
+    for path in (state_dir / "runs").glob(f"*/{PLAN_FILE}"):
         with suppress(FileNotFoundError):  # removed in this moment
             runs.append(_read(path.parent, driver))
     return sorted(runs, key=lambda run: (run.started, run.run_id), reverse=True)
@@ -77,7 +77,7 @@ def list_runs(state_dir: Path) -> list[Run]:
 def find_run(state_dir: Path, run_id: str) -> Run | None:
     """Return one run by its whole id, or None."""
     folder = state_dir / "runs" / run_id
-    return _read(folder, _driver(state_dir)) if (folder / "plan.json").is_file() else None
+    return _read(folder, _driver(state_dir)) if (folder / PLAN_FILE).is_file() else None
 
 
 def choose_run(state_dir: Path, name: str) -> Run:
@@ -102,8 +102,8 @@ def _explain(name: str, state_dir: Path, found: Sequence[Run], runs: Sequence[Ru
     if found:
         listed = ", ".join(run.run_id for run in found[:5])
         return f"'{name}' begins the names of {len(found)} runs: {listed}; give more of the one you mean"
-    near = difflib.get_close_matches(name, [run.run_id for run in runs], n=1, cutoff=0.5)
-    hint = f"Did you mean '{near[0]}'?" if near else "`edgepipe runs` lists them."
+    near = did_you_mean(name, [run.run_id for run in runs], cutoff=0.5)
+    hint = near or "`edgepipe runs` lists them."
     return f"there is no run '{name}' in {state_dir}. {hint}"
 
 
@@ -118,7 +118,7 @@ def _driver(state_dir: Path) -> str | None:
 
 
 def _read(folder: Path, driver: str | None) -> Run:
-    plan = read_document(folder / "plan.json")
+    plan = read_document(folder / PLAN_FILE)
     document = read_document(folder / "run.json") if (folder / "run.json").exists() else {}
     started = datetime.fromisoformat(plan["started"])
     return Run(

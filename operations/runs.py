@@ -24,6 +24,7 @@ ARN = re.compile(
     r"arn:[a-z-]+:states:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):execution:(?P<machine>[^:]+):(?P<run>[^:]+)"
 )
 _ABSENT = "ExecutionDoesNotExist"
+_OPEN = ("RUNNING", "PENDING_REDRIVE")
 _PREFIX = platform.machine_name("")
 
 
@@ -49,7 +50,7 @@ class Run:
     @property
     def open(self) -> bool:
         """Say whether it may still change by itself."""
-        return self.status in ("RUNNING", "PENDING_REDRIVE")
+        return self.status in _OPEN
 
     def as_json(self) -> dict[str, Any]:
         """Return what `--output json` prints; the names are those of a local run's record."""
@@ -116,7 +117,7 @@ def find(machines: Machines, run: str) -> str:
         return newest[0].arn
     for pipeline in sorted(_pipelines(machines), key=len, reverse=True):
         if run.startswith(f"{pipeline}-"):
-            arn = f"{machines.arn(pipeline).replace(':stateMachine:', ':execution:')}:{run}"
+            arn = machines.run_arn(pipeline, run)
             if ask(machines.client.describe_execution, _ABSENT, executionArn=arn):
                 return arn
     message = (
@@ -128,10 +129,7 @@ def find(machines: Machines, run: str) -> str:
 
 def read(machines: Machines, arn: str) -> Run:
     """Read a run with all its steps. Raises OperationError where it is not there."""
-    found = ask(machines.client.describe_execution, _ABSENT, executionArn=arn)
-    if found is None:
-        message = f"there is no run {arn}"
-        raise OperationError(message)
+    found = _describe(machines, arn)
     definition = machines.client.describe_state_machine_for_execution(executionArn=arn)["definition"]
     described = machine.parse(definition)
     pages = machines.client.get_paginator("get_execution_history").paginate(executionArn=arn)
@@ -159,8 +157,8 @@ def recent(machines: Machines, pipeline: str | None, *, limit: int, status: str 
 
 def stop(machines: Machines, caller: Caller, arn: str) -> str:
     """Stop a run and say so; one that has ended stays as it is. The sweeper stops its jobs."""
-    status = read(machines, arn).status
-    if status not in ("RUNNING", "PENDING_REDRIVE"):
+    status = _describe(machines, arn)["status"]
+    if status not in _OPEN:
         return f"the run has ended already: {status}"
     machines.client.stop_execution(executionArn=arn, error="Stopped", cause=f"stopped by {caller.arn}")
     return "stopped; the sweeper ends its jobs within a minute or two"
@@ -190,6 +188,15 @@ def redrive(machines: Machines, arn: str) -> str:
         )
         raise OperationError(" ".join(message.split())) from error
     return "redriven: the steps that did not succeed run again"
+
+
+def _describe(machines: Machines, arn: str) -> Mapping[str, Any]:
+    """Return what Step Functions says of a run. Raises OperationError where it is not there."""
+    found: Mapping[str, Any] | None = ask(machines.client.describe_execution, _ABSENT, executionArn=arn)
+    if found is None:
+        message = f"there is no run {arn}"
+        raise OperationError(message)
+    return found
 
 
 def _failed_in_a_step(machines: Machines, arn: str) -> bool:
@@ -236,7 +243,7 @@ def _open_desk(aws: Aws) -> Any:  # noqa: ANN401 - a tasks.callback.Desk, which 
 
 def _settle(step: Step, status: str) -> Step:
     """End a step that the history leaves open though its run is over, as a time-out of all does."""
-    over = status not in ("RUNNING", "PENDING_REDRIVE", "SUCCEEDED")
+    over = status not in (*_OPEN, "SUCCEEDED")
     return replace(step, status="ABORTED") if over and step.status == "RUNNING" else step
 
 

@@ -167,11 +167,6 @@ def _check_region(caller: Caller, usecase: UseCase) -> None:
         raise OperationError(message)
 
 
-def missing(error: Exception, *codes: str) -> bool:
-    """Say whether AWS answered that there is no such thing."""
-    return error_code(error) in codes
-
-
 def ask(method: Callable[..., Any], *absent: str, **request: Any) -> Any:  # noqa: ANN401 - a reply
     """Return the reply, or None where the service answers with one of the codes in `absent`."""
     from botocore.exceptions import ClientError
@@ -179,6 +174,6 @@ def ask(method: Callable[..., Any], *absent: str, **request: Any) -> Any:  # noq
     try:
         return method(**request)
     except ClientError as error:
-        if not missing(error, *absent):
+        if error_code(error) not in absent:
             raise
         return None

@@ -94,10 +94,8 @@ class Origin:
 
     def render(self) -> str:
         """Write it as a description: at most 256 characters (PublishStateMachineVersion)."""
-        commit = self.commit[:COMMIT]
-        return json.dumps(
-            {"source": self.source[:24], "commit": commit[:12], "spec": self.spec}, separators=(",", ":")
-        )
+        said = {"source": self.source[:24], "commit": self.commit[:12], "spec": self.spec}
+        return json.dumps(said, separators=(",", ":"))
 
 
 def parse_origin(text: str) -> Origin | None:

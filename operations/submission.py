@@ -69,7 +69,7 @@ def submit(machines: Machines, pipeline: Compiled, version: Version, wish: Wish)
     """
     given = parameters.resolve(pipeline.pipeline, wish.params)
     name = run_name(pipeline.pipeline.name, version, given, wish)
-    arn = f"{machines.arn(pipeline.pipeline.name).replace(':stateMachine:', ':execution:')}:{name}"
+    arn = machines.run_arn(pipeline.pipeline.name, name)
     found = Submission(
         run=name,
         arn=arn,

@@ -49,6 +49,10 @@ class Machines:
         name = platform.machine_name(pipeline)
         return f"arn:{partition}:states:{self.region}:{self.account}:stateMachine:{name}"
 
+    def run_arn(self, pipeline: str, run: str) -> str:
+        """Return the ARN that a run of a pipeline has, if there is one."""
+        return f"{self.arn(pipeline).replace(':stateMachine:', ':execution:')}:{run}"
+
     def describe(self, pipeline: str) -> dict[str, Any] | None:
         """Return the state machine as it stands, or None."""
         found: dict[str, Any] | None = ask(

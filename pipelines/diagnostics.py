@@ -62,17 +62,21 @@ _LISTED = 20
 """As many names as a sentence can hold."""
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+_NEAR = 0.6
+"""How alike a misspelt word and the one it stands for are, as difflib counts it."""
+
+
+def did_you_mean(word: str, known: Iterable[str], *, cutoff: float = _NEAR) -> str | None:
     """Return the sentence that names the nearest known word, or None where nothing is near."""
-    near = near_miss(word, known)
+    near = near_miss(word, known, cutoff=cutoff)
     return f"Did you mean '{near}'?" if near else None
 
 
-def near_miss(word: str, known: Iterable[str]) -> str | None:
+def near_miss(word: str, known: Iterable[str], *, cutoff: float = _NEAR) -> str | None:
     """Return the known word that is nearest to a misspelt one, or None where nothing is near."""
     import difflib  # only a spec with mistakes needs it
 
-    near = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word, known, n=1, cutoff=cutoff)
     return near[0] if near else None
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines import platform, policies, rights
 from stacks.places import Place
+from stacks.reasons import LOG_DELIVERY, TRACING
 from stacks.roles import allow
 
 if TYPE_CHECKING:
@@ -113,30 +114,7 @@ def machine_statements(machine: policies.Policy, functions: Mapping[str, str]) -
     return derived
 
 
-TELEMETRY: Statements = [
-    allow(
-        (
-            "logs:CreateLogDelivery",
-            "logs:DeleteLogDelivery",
-            "logs:DescribeLogGroups",
-            "logs:DescribeResourcePolicies",
-            "logs:GetLogDelivery",
-            "logs:ListLogDeliveries",
-            "logs:PutResourcePolicy",
-            "logs:UpdateLogDelivery",
-        ),
-        ["*"],
-    ),
-    allow(
-        (
-            "xray:GetSamplingRules",
-            "xray:GetSamplingTargets",
-            "xray:PutTelemetryRecords",
-            "xray:PutTraceSegments",
-        ),
-        ["*"],
-    ),
-]
+TELEMETRY: Statements = [allow(LOG_DELIVERY, ["*"]), allow(TRACING, ["*"])]
 """What Step Functions needs to write a state machine's log and traces
 (docs.aws.amazon.com/step-functions/latest/dg: cw-logs.html, concepts-xray-tracing.html)."""
 

@@ -12,6 +12,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+LOG_DELIVERY = (
+    "logs:CreateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
+    "logs:GetLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:UpdateLogDelivery",
+)
+TRACING = (
+    "xray:GetSamplingRules",
+    "xray:GetSamplingTargets",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+)
+
 STARS: Mapping[str, str] = {
     "cloudwatch:PutMetricData": "CloudWatch offers no resource; a condition names SageMaker's namespaces",
     "ecr:GetAuthorizationToken": "ECR's token is for the whole registry; the pull itself is limited",
@@ -22,25 +39,11 @@ STARS: Mapping[str, str] = {
     "states:SendTaskHeartbeat": "a task token has no ARN, and Step Functions offers no resource",
     "states:SendTaskSuccess": "a task token has no ARN, and Step Functions offers no resource",
     **dict.fromkeys(
-        (
-            "logs:CreateLogDelivery",
-            "logs:DeleteLogDelivery",
-            "logs:DescribeLogGroups",
-            "logs:DescribeResourcePolicies",
-            "logs:GetLogDelivery",
-            "logs:ListLogDeliveries",
-            "logs:PutResourcePolicy",
-            "logs:UpdateLogDelivery",
-        ),
+        LOG_DELIVERY,
         "log deliveries have no ARN (Step Functions developer guide, Logging in CloudWatch Logs)",
     ),
     **dict.fromkeys(
-        (
-            "xray:GetSamplingRules",
-            "xray:GetSamplingTargets",
-            "xray:PutTelemetryRecords",
-            "xray:PutTraceSegments",
-        ),
+        TRACING,
         "X-Ray offers no resource for it (Step Functions developer guide, X-Ray tracing)",
     ),
 }

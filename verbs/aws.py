@@ -8,22 +8,30 @@ ARN, or where --aws, --profile, --region or --endpoint-url is given
 from __future__ import annotations
 
 import functools
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from verbs.verb import FAILED, OK, EnvironmentLacksError, UsageError, add_verb, assignment, readable, say
+from verbs.verb import (
+    FAILED,
+    OK,
+    EnvironmentLacksError,
+    UsageError,
+    add_output,
+    add_verb,
+    assignment,
+    readable,
+    say,
+    write_json,
+)
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from operations.runs import Run
     from operations.session import Aws, Caller, Settings
     from operations.versions import Machines
     from pipelines.changes import Version
-    from pipelines.usecase import UseCase
     from verbs.verb import Verbs
 
     Verb = Callable[[argparse.Namespace], int]
@@ -135,13 +143,13 @@ def _means_aws(args: argparse.Namespace) -> bool:
 
 def _add_apply(verbs: Verbs) -> None:
     parser = add_verb(verbs, "apply", on_aws(_apply), "make a spec the live version of its pipeline on AWS")
-    parser.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
+    add_output(parser)
     add_options(parser)
     words = "make an older version of a pipeline live again"
     parser = add_verb(verbs, "rollback", on_aws(_rollback), words, spec=False)
     parser.add_argument("pipeline", metavar="PIPELINE", help="the pipeline's name")
     parser.add_argument("--to", metavar="VERSION", type=int, help="(default: the one before the live one)")
-    parser.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
+    add_output(parser)
     add_options(parser)
 
 
@@ -154,7 +162,7 @@ def _add_submit(verbs: Verbs) -> None:
     )
     parser.add_argument("--watch", action="store_true", help="follow the run to its end")
     parser.add_argument("--force-new", metavar="NAME", default="", help="another run of the same, with NAME")
-    parser.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
+    add_output(parser)
     add_options(parser)
 
 
@@ -190,7 +198,7 @@ def _submit(args: argparse.Namespace) -> int:
     wish = submission.Wish(params=params, commit=commit, again=args.force_new)
     made = submission.submit(machines, compiled, version, wish)
     if args.output == "json":
-        print(json.dumps(vars(made), indent=2), flush=True)
+        write_json(vars(made))
     else:
         print(made.render(), flush=True)
     return _follow(machines, made.arn, say) if args.watch else OK
@@ -213,19 +221,14 @@ def _choose_spec(args: argparse.Namespace) -> Any:  # noqa: ANN401 - what `_subm
 def _choose_live(args: argparse.Namespace) -> Any:  # noqa: ANN401 - as above
     """Take the spec that the live version was made from."""
     from operations import submission, versions
+    from pipelines import usecase
 
     aws, caller = _open(args)
     machines = versions.open_machines(aws, caller.account)
     version = machines.require_live(args.pipeline)
-    there = _find_usecase(args, submission.usecase_id(version))
+    there = usecase.read(args.usecase_dir, submission.usecase_id(version))
     compiled = submission.read_live(aws, there, version, args.pipeline)
     return machines, compiled, version, version.origin.commit if version.origin else ""
-
-
-def _find_usecase(args: argparse.Namespace, usecase_id: str) -> UseCase:
-    from pipelines import usecase
-
-    return usecase.read(args.usecase_dir, usecase_id)
 
 
 def _open(args: argparse.Namespace) -> tuple[Aws, Caller]:
@@ -249,7 +252,7 @@ def _status(args: argparse.Namespace) -> int:
     from operations import runs
 
     _, _, machines = _open_machines(args)
-    _show(runs.read(machines, runs.find(machines, args.run)), args)
+    _print(runs.read(machines, runs.find(machines, args.run)), args.output)
     return OK
 
 
@@ -270,7 +273,7 @@ def _runs(args: argparse.Namespace) -> int:
     _, _, machines = _open_machines(args)
     found = runs.recent(machines, args.pipeline, limit=args.limit, status=args.status)
     if args.output == "json":
-        print(json.dumps([entry.as_json() for entry in found], indent=2))
+        write_json([entry.as_json() for entry in found])
     else:
         print("\n".join(entry.render() for entry in found) or "no runs")
     return OK
@@ -303,6 +306,7 @@ def _answer(args: argparse.Namespace) -> int:
 
 def _logs(args: argparse.Namespace) -> int:
     from operations import logs, runs
+    from pipelines import usecase
 
     if args.device:
         message = (
@@ -311,7 +315,7 @@ def _logs(args: argparse.Namespace) -> int:
         raise UsageError(message)
     aws, _, machines = _open_machines(args)
     run = runs.read(machines, runs.find(machines, args.run))
-    for line in logs.read(aws, run, _find_usecase(args, run.usecase), args.step):
+    for line in logs.read(aws, run, usecase.read(args.usecase_dir, run.usecase), args.step):
         print(line)
     return OK
 
@@ -335,17 +339,15 @@ def _follow(machines: Machines, arn: str, tell: Callable[[str], object], *, reco
         time.sleep(LOOK_SECONDS)
     tell(run.render())
     if record:
-        print(json.dumps(run.as_json(), indent=2))
+        write_json(run.as_json())
     return OK if run.status == "SUCCEEDED" else FAILED
 
 
-def _show(run: Run, args: argparse.Namespace) -> None:
-    json_wanted = args.output == "json"
-    print(json.dumps(run.as_json(), indent=2) if json_wanted else run.render())
-
-
 def _print(made: Any, form: str) -> None:  # noqa: ANN401 - whatever can be rendered
-    print(json.dumps(made.as_json(), indent=2) if form == "json" else made.render())
+    if form == "json":
+        write_json(made.as_json())
+    else:
+        print(made.render())
 
 
 _SHARED: dict[str, Verb] = {

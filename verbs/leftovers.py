@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from verbs import local
-from verbs.verb import OK, add_verb, say
+from verbs.verb import OK, add_output, add_verb, say, write_json
 
 if TYPE_CHECKING:
     from local_cloud.leftovers import Leftovers
@@ -29,7 +29,7 @@ def add(verbs: Verbs) -> None:
     parser.add_argument("--keep", metavar="N", type=_number, default=0, help=words)
     parser.add_argument("--dry-run", action="store_true", help="only say what would go")
     local.add_state_dir(parser)
-    local.add_output(parser)
+    add_output(parser)
 
 
 def _age(text: str) -> int:
@@ -80,7 +80,7 @@ def _report(args: argparse.Namespace, found: Leftovers, size: int) -> None:
     objects = sum(len(keys) for keys in found.objects.values())
     if args.output == "json":
         document = {"dry_run": args.dry_run, "runs": runs, "objects": objects, "bytes": size}
-        sys.stdout.write(local.dump(document))
+        write_json(document)
     else:
         sys.stdout.write("".join(f"{run}\n" for run in runs))
     what = f"{len(runs)} runs, {objects} objects, {size / 1_000_000:.1f} MB"

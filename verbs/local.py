@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from verbs.verb import EnvironmentLacksError, UsageError
 
@@ -33,11 +32,6 @@ def folder(text: str) -> Path:
         message = f"'{text}' is a file, not a folder"
         raise argparse.ArgumentTypeError(message)
     return path
-
-
-def add_output(parser: argparse.ArgumentParser) -> None:
-    """Add --output."""
-    parser.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
@@ -114,8 +108,3 @@ def duration(seconds: float) -> str:
         return f"{minutes}m {rest:02}s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h {minutes:02}m" if hours < 24 else f"{hours // 24}d {hours % 24}h"
-
-
-def dump(value: Any) -> str:  # noqa: ANN401 - any JSON
-    """Return JSON as the verbs print it."""
-    return json.dumps(value, indent=2) + "\n"

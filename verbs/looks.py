@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from verbs import local
-from verbs.verb import FAILED, INTERRUPTED, OK, UsageError, add_verb, say
+from verbs.verb import FAILED, INTERRUPTED, OK, UsageError, add_output, add_verb, say, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,7 +60,7 @@ def _add_logs(verbs: Verbs) -> None:
 
 def _add_shared(parser: argparse.ArgumentParser) -> None:
     local.add_state_dir(parser)
-    local.add_output(parser)
+    add_output(parser)
 
 
 def _count(text: str) -> int:
@@ -76,7 +76,7 @@ def _runs(args: argparse.Namespace) -> int:
     runs = [run for run in list_runs(args.state_dir) if args.status in (None, run.status)]
     shown = runs[: args.limit]
     if args.output == "json":
-        sys.stdout.write(local.dump([run.row() for run in shown]))
+        write_json([run.row() for run in shown])
         return OK
     if not shown:
         say(f"no runs in {args.state_dir}{f' are {args.status}' if args.status else ''}")
@@ -96,7 +96,7 @@ def _row(run: Run) -> tuple[str, ...]:
 def _status(args: argparse.Namespace) -> int:
     run = local.choose(args)
     if args.output == "json":
-        sys.stdout.write(local.dump({**run.row(), **run.document, "status": run.status}))
+        write_json({**run.row(), **run.document, "status": run.status})
     else:
         sys.stdout.write("".join(f"{line}\n" for line in _describe(run)))
     return OK
@@ -140,7 +140,7 @@ def _watch(args: argparse.Namespace) -> int:
         time.sleep(_LOOK_SECONDS)
         run = find_run(args.state_dir, run.run_id) or run
     if args.output == "json":
-        sys.stdout.write(local.dump({**run.row(), **run.document, "status": run.status}))
+        write_json({**run.row(), **run.document, "status": run.status})
     elif run.status == "SUCCEEDED":
         print(f"{run.status} in {local.duration(run.seconds)}")
     else:
@@ -165,11 +165,10 @@ def _logs(args: argparse.Namespace) -> int:
     run = local.choose(args)
     steps = run.document.get("steps", {})
     if args.step and args.step not in steps:
-        import difflib
+        from pipelines.diagnostics import did_you_mean
 
-        near = difflib.get_close_matches(args.step, list(steps), n=1)
-        hint = f" Did you mean '{near[0]}'?" if near else f" It has: {', '.join(steps)}."
-        message = f"{run.run_id} has no step '{args.step}'.{hint}"
+        hint = did_you_mean(args.step, steps) or f"It has: {', '.join(steps)}."
+        message = f"{run.run_id} has no step '{args.step}'. {hint}"
         raise UsageError(message)
     return _print_files(args, [], run)
 
@@ -192,13 +191,12 @@ def _device_log(args: argparse.Namespace) -> Path:
 
 
 def _choose_device(devices: Sequence[DeviceView], thing: str) -> DeviceView:
-    import difflib
+    from pipelines.diagnostics import did_you_mean
 
     found = next((device for device in devices if device.thing == thing), None)
     if found is None:
         names = [device.thing for device in devices]
-        near = difflib.get_close_matches(thing, names, n=1, cutoff=0.5)
-        hint = f"Did you mean '{near[0]}'?" if near else "`edgepipe devices` lists them."
+        hint = did_you_mean(thing, names, cutoff=0.5) or "`edgepipe devices` lists them."
         message = f"there is no device '{thing}'. {hint}"
         raise UsageError(message)
     return found
@@ -258,7 +256,7 @@ def _devices(args: argparse.Namespace) -> int:
     if args.thing:
         devices = (_choose_device(devices, args.thing),)
     if args.output == "json":
-        sys.stdout.write(local.dump([_device_document(device) for device in devices]))
+        write_json([_device_document(device) for device in devices])
     elif not devices:
         say(f"no devices in {args.state_dir}")
     else:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verbs import local
-from verbs.verb import FAILED, OK, EnvironmentLacksError, UsageError, add_verb, assignment, readable, say
+from verbs.verb import (
+    FAILED,
+    OK,
+    EnvironmentLacksError,
+    UsageError,
+    add_output,
+    add_verb,
+    assignment,
+    readable,
+    say,
+    write_json,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -28,7 +38,7 @@ def add(verbs: Verbs) -> None:
     parser = add_verb(verbs, "stop", _stop, "end a run, its jobs and its devices' work", spec=False)
     local.add_run(parser)
     local.add_state_dir(parser)
-    local.add_output(parser)
+    add_output(parser)
     for name, words in (("approve", "say yes to a step that asks"), ("reject", "say no to a step that asks")):
         _add_answer(verbs, name, words)
 
@@ -78,7 +88,7 @@ def _add_answer(verbs: Verbs, name: str, words: str) -> None:
     parser.add_argument("--comment", default="", help="kept with the answer")
     parser.set_defaults(approved=name == "approve")
     local.add_state_dir(parser)
-    local.add_output(parser)
+    add_output(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -152,7 +162,7 @@ def _stop(args: argparse.Namespace) -> int:
     still = run.status == "RUNNING"
     say(f"{run.run_id}: {'asked to stop, and still at it' if still else run.status}")
     if args.output == "json":
-        sys.stdout.write(local.dump(run.row()))
+        write_json(run.row())
     return FAILED if still else OK
 
 
@@ -182,7 +192,7 @@ def _answer(args: argparse.Namespace) -> int:
     say(f"{run.run_id}: step '{args.step}' {word}; {how}")
     if args.output == "json":
         said = {"run_id": run.run_id, "step": args.step, "approved": args.approved, "comment": args.comment}
-        sys.stdout.write(local.dump(said))
+        write_json(said)
     return OK
 
 
@@ -195,12 +205,12 @@ def _require_open(run: Run) -> None:
 
 
 def _require_asking(run: Run, step: str) -> None:
-    import difflib
+    from pipelines.diagnostics import did_you_mean
 
     if step not in run.approvals:
-        near = difflib.get_close_matches(step, run.approvals, n=1)
+        near = did_you_mean(step, run.approvals)
         there = f"those that ask: {', '.join(run.approvals)}" if run.approvals else "no step of it asks"
-        hint = f" Did you mean '{near[0]}'?" if near else ""
+        hint = f" {near}" if near else ""
         message = f"{run.run_id} has no approve step '{step}'; {there}.{hint}"
         raise UsageError(message)
     status = run.document.get("steps", {}).get(step, {}).get("status", "PENDING")

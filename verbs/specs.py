@@ -7,16 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verbs import aws
-from verbs.verb import (
-    CHANGES,
-    OK,
-    SPEC_INVALID,
-    UsageError,
-    add_verb,
-    emit,
-    readable,
-    say,
-)
+from verbs.verb import CHANGES, OK, SPEC_INVALID, UsageError, add_output, add_verb, emit, readable, say
 
 if TYPE_CHECKING:
     import argparse
@@ -59,7 +50,7 @@ def _add_explain(verbs: Verbs) -> None:
     words = "say what a diagnostic means, with a bad and a good example"
     parser = add_verb(verbs, "explain", _explain, words, spec=False)
     parser.add_argument("code", metavar="CODE", nargs="?", help="such as P020; left out, all are listed")
-    parser.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
+    add_output(parser)
 
 
 def _add_plan(verbs: Verbs) -> None:
@@ -68,7 +59,7 @@ def _add_plan(verbs: Verbs) -> None:
     parser.add_argument("--against", metavar="FILE", help=against)
     words = "how long the jobs of a step or kind take, for the cost"
     parser.add_argument("--minutes", metavar="STEP=MINUTES", action="append", default=[], help=words)
-    parser.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
+    add_output(parser)
     aws.add_options(parser)
     add_verb(verbs, "policy", _policy, "print the IAM policies that a spec needs")
 

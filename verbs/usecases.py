@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +14,11 @@ from verbs.verb import (
     EnvironmentLacksError,
     UsageError,
     Verbs,
+    add_output,
     add_verb,
     readable,
     say,
+    write_json,
 )
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def add(verbs: Verbs) -> None:
     parser.add_argument(
         "spec", metavar="SPEC", type=Path, nargs="?", help="check what this pipeline needs too"
     )
-    parser.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
+    add_output(parser)
     aws.add_options(parser)
     _add_usecase(Verbs(verbs.add("usecase", "write, register, check and list use cases"), "WHAT"))
 
@@ -61,11 +62,11 @@ def _add_usecase(verbs: Verbs) -> None:
     aws.add_options(parser)
     parser = add_verb(verbs, "check", aws.on_aws(_check), "try a use case's roles and buckets", spec=False)
     parser.add_argument("usecase", metavar="ID")
-    parser.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
+    add_output(parser)
     aws.add_options(parser)
     parser = add_verb(verbs, "list", _list, "list the registered use cases", spec=False)
     parser.add_argument("--usecase-dir", metavar="DIR", type=Path, default=Path("usecases"))
-    parser.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
+    add_output(parser)
 
 
 def _deploy(args: argparse.Namespace) -> int:
@@ -109,7 +110,7 @@ def _report(checks: Iterable[Check], form: str) -> int:
         if form == "text":
             print(check.render(), flush=True)
     if form == "json":
-        print(json.dumps([vars(check) for check in made], indent=2))
+        write_json([vars(check) for check in made])
     return OK if all(check.ok for check in made) else ENVIRONMENT
 
 
@@ -192,11 +193,7 @@ def _register(args: argparse.Namespace) -> int:
 def _list(args: argparse.Namespace) -> int:
     found = _read_all(args.usecase_dir)
     if args.output == "json":
-        print(
-            json.dumps(
-                [{**each.facts(), "orchestrator": each.orchestrator.account} for each in found], indent=2
-            )
-        )
+        write_json([{**each.facts(), "orchestrator": each.orchestrator.account} for each in found])
     else:
         for each in found:
             data = f", images in {each.data.account}" if each.data else ""

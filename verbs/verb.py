@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import sys
 from pathlib import Path
@@ -103,6 +104,16 @@ def emit(text: str, output: Path | None) -> None:
     except OSError as error:
         message = f"cannot write {output}: {error.strerror}"
         raise EnvironmentLacksError(message) from error
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add --output."""
+    parser.add_argument("--output", choices=("text", "json"), default="text", help="(default: text)")
+
+
+def write_json(value: Any) -> None:  # noqa: ANN401 - any JSON
+    """Write data as JSON to stdout, at once."""
+    print(json.dumps(value, indent=2), flush=True)
 
 
 def assignment(text: str) -> tuple[str, str]:

@@ -8,7 +8,6 @@ An error that a service's model does not list is the service's own, such as `S3.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import re
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 
 from local_cloud.engine.expression import Expression
+from pipelines.diagnostics import near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -127,9 +127,9 @@ def _services() -> dict[str, str]:
 
 
 def _hint(word: str, known: Mapping[str, str]) -> str:
-    near = difflib.get_close_matches(word, [*known, *known.values()], n=1)
+    near = near_miss(word, [*known, *known.values()])
     renamed = {botocore: ours for ours, botocore in RENAMED.items()}
-    found = renamed.get(word) or (renamed.get(near[0], near[0]) if near else None)
+    found = renamed.get(word) or (renamed.get(near, near) if near else None)
     return f"; did you mean '{found}'?" if found else ""
 
 
@@ -156,9 +156,9 @@ def _structure_problems(value: Mapping[str, Template], shape: Shape, place: str)
     known = members(shape)
     for name in value:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
+            near = near_miss(name, known)
             yield f"'{place}{'/' if place else ''}{name}' is not known" + (
-                f"; did you mean '{near[0]}'?" if near else ""
+                f"; did you mean '{near}'?" if near else ""
             )
     for name in getattr(shape, "required_members", []):
         if member(name) not in value:

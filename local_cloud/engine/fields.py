@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from local_cloud.engine import expression
 from local_cloud.engine.definition import ABSENT, Absent
 from local_cloud.engine.expression import Expression, Json, Template
+from pipelines.diagnostics import near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -165,5 +165,5 @@ def _why_unknown(name: str, known: frozenset[str]) -> str:
         return "belongs to JSONPath; this engine runs JSONata only"
     if name in UNSUPPORTED_FIELDS:
         return f"is not supported: {UNSUPPORTED_FIELDS[name]}"
-    near = difflib.get_close_matches(name, sorted(known), n=1)
-    return "is not supported" + (f"; did you mean '{near[0]}'?" if near else "")
+    near = near_miss(name, known)
+    return "is not supported" + (f"; did you mean '{near}'?" if near else "")

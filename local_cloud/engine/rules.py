@@ -7,11 +7,11 @@ variable that an outer one assigns (https://docs.aws.amazon.com/step-functions/l
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from local_cloud.engine.definition import Fail, Machine, Scope, State, exits, inner_scopes
+from pipelines.diagnostics import near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,8 +74,8 @@ def _ends(state: State) -> bool:
 
 
 def _hint(scope: Scope, name: str) -> str:
-    near = difflib.get_close_matches(name, list(scope.states), n=1)
-    return f"; did you mean '{near[0]}'?" if near else ""
+    near = near_miss(name, scope.states)
+    return f"; did you mean '{near}'?" if near else ""
 
 
 def _check_variables(scope: Scope, outer: frozenset[str]) -> list[str]:

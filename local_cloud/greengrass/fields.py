@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from typing import Any
+
+from pipelines.diagnostics import near_miss
 
 from .errors import RecipeError
 
@@ -73,11 +74,9 @@ def _by_lower_name(document: Any, where: str, allowed: Mapping[str, str]) -> dic
     members: dict[str, Any] = {}
     for key, value in check_mapping(document, where).items():
         if key.lower() not in allowed:
-            near = difflib.get_close_matches(key.lower(), allowed, n=1)
+            near = near_miss(key.lower(), allowed)
             hint = (
-                f"; did you mean {allowed[near[0]]}?"
-                if near
-                else f"; known are {', '.join(allowed.values())}"
+                f"; did you mean {allowed[near]}?" if near else f"; known are {', '.join(allowed.values())}"
             )
             msg = f"{where}: unknown key {key!r}{hint}"
             raise RecipeError(msg)
