@@ -8,8 +8,8 @@ from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING
 
+from local_cloud.clock import moment
 from local_cloud.engine import reader
-from local_cloud.engine.clock import moment
 from local_cloud.engine.errors import RUNTIME, TIMEOUT, Cancelled, Expired, Failure
 from local_cloud.engine.gate import Gate
 from local_cloud.engine.history import History, Trail

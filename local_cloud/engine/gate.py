@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from local_cloud.engine.errors import Cancelled, Expired, Suspended
 
 if TYPE_CHECKING:
-    from local_cloud.engine.clock import Clock
+    from local_cloud.clock import Clock
 
 
 def earliest(*times: float | None) -> float | None:

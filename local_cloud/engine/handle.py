@@ -24,8 +24,8 @@ from local_cloud.workers import Workers
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from local_cloud.clock import Clock
     from local_cloud.context import Context
-    from local_cloud.engine.clock import Clock
     from local_cloud.engine.execution import Execution
 
 _CLOSE_SECONDS = 5.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
-from local_cloud.engine.clock import Clock, moment
+from local_cloud.clock import Clock, moment
 from local_cloud.engine.errors import RUNTIME, Failure
 from local_cloud.engine.payload import encode
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from moto.stepfunctions.models import StateMachine, StateMachineAlias, StateMachineVersion
 
-from local_cloud.engine.clock import moment
+from local_cloud.clock import moment
 
 if TYPE_CHECKING:
     from moto.stepfunctions.models import StateMachineInstance, StepFunctionBackend

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from moto.core.responses import ActionResult, BaseResponse
 
-from local_cloud.engine.clock import moment
+from local_cloud.clock import moment
 from local_cloud.engine.history import MAX_EVENTS, Event
 
 if TYPE_CHECKING:

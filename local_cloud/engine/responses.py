@@ -11,8 +11,8 @@ from moto.core.exceptions import AWSError
 from moto.core.responses import ActionResult, EmptyResult
 from moto.stepfunctions.responses import StepFunctionResponse
 
+from local_cloud.clock import moment
 from local_cloud.engine import reader, redrive
-from local_cloud.engine.clock import moment
 from local_cloud.engine.errors import InvalidDefinitionError
 from local_cloud.engine.history import DEFAULT_PAGE, MAX_PAGE
 from local_cloud.engine.redrive import RedriveResponse

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
+from local_cloud.clock import Clock, timestamp
 from local_cloud.engine import expression
-from local_cloud.engine.clock import Clock, timestamp
 from local_cloud.engine.definition import ABSENT, Absent, Exit, State
 from local_cloud.engine.errors import DATA_LIMIT, QUERY, Failure
 from local_cloud.engine.expression import Bindings, Json, Template

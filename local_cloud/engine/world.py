@@ -11,7 +11,7 @@ from local_cloud.engine.errors import Cancelled, Expired, Suspended
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from local_cloud.engine.clock import Clock
+    from local_cloud.clock import Clock
     from local_cloud.engine.expression import Json
     from local_cloud.engine.gate import Gate
     from local_cloud.engine.replies import Tokens

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import sfnx.testing
 
-from local_cloud.engine.clock import SystemClock
+from local_cloud.clock import SystemClock
 from local_cloud.engine.errors import Failure
 from local_cloud.engine.replies import Outcome
 from tests.unit.local_cloud.engine.cases import Case, Fails

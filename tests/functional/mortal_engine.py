@@ -15,8 +15,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from local_cloud.clock import SystemClock
 from local_cloud.engine import reader
-from local_cloud.engine.clock import SystemClock
 from local_cloud.engine.errors import Failure
 from local_cloud.engine.execution import Execution
 from local_cloud.engine.replies import Outcome, Tokens

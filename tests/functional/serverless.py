@@ -14,8 +14,8 @@ import boto3
 from moto import mock_aws
 
 from local_cloud import engine, functions, identity
+from local_cloud.clock import SystemClock
 from local_cloud.context import ORCHESTRATOR_ACCOUNT, Context
-from local_cloud.engine.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from local_cloud.engine.clock import SystemClock
+from local_cloud.clock import SystemClock
 from local_cloud.engine.execution import Execution
 from local_cloud.engine.replies import Tokens
 from local_cloud.engine.runs import Ending, Record, Runs
@@ -19,7 +19,7 @@ from local_cloud.workers import Workers
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from local_cloud.engine.clock import Clock
+    from local_cloud.clock import Clock
     from local_cloud.engine.world import Call, Service
 
 Function = Callable[[Any], Any]

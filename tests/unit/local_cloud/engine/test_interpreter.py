@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local_cloud.engine.clock import SystemClock
+from local_cloud.clock import SystemClock
 from local_cloud.engine.errors import Cancelled, Failure
 from local_cloud.engine.replies import Outcome
 from local_cloud.engine.runs import Runs
