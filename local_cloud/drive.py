@@ -19,7 +19,7 @@ from local_cloud.record import Failure, Record, write_artifacts, write_record
 from local_cloud.rules import rules, sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from local_cloud.approvals import Approvals
@@ -205,9 +205,8 @@ class LocalRun:
 
     def _look_at_jobs(self) -> None:
         """Note what the running steps wait for, and where its log is; write the record if that is new."""
-        table: Any = importlib.import_module("tasks.jobs").job_table()
         before, self._waits = self._waits, {}
-        for job in table.open_jobs(run_arn=self.plan.arn):
+        for job in self._open_jobs():
             self._waits[job.step] = _describe(job, moment(job.deadline))
             if group := _LOG_GROUPS.get(job.type):
                 path = str(self.plan.state_dir / "logs/aws/sagemaker" / group / f"{job.name}.log")
@@ -218,13 +217,17 @@ class LocalRun:
 
     def _end_jobs(self) -> None:
         """Stop the run's jobs and see them end, so that a run that is gone on with gets new ones."""
-        table: Any = importlib.import_module("tasks.jobs").job_table()
         deadline = time.monotonic() + END_SECONDS
         while time.monotonic() < deadline:
             sweep(self.cloud.context)
-            if not any(job.type in _LOG_GROUPS for job in table.open_jobs(run_arn=self.plan.arn)):
+            if not any(job.type in _LOG_GROUPS for job in self._open_jobs()):
                 return
             time.sleep(LOOK_SECONDS)
+
+    def _open_jobs(self) -> Iterator[Any]:
+        """Yield the records of the jobs that the run waits for."""
+        table: Any = importlib.import_module("tasks.jobs").job_table()
+        yield from table.open_jobs(run_arn=self.plan.arn)
 
     def _explain(self, record: Record, execution: Mapping[str, Any]) -> Record:
         step = next((step.id for step in record.steps if step.status in {"FAILED", "ABORTED"}), None)
