@@ -90,11 +90,12 @@ def test_the_example_killed_in_train_compile_and_deploy_ends_as_it_would_have(tm
 
 
 @pytest.mark.soak
-def test_the_example_killed_at_every_write_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("when", ["after", "before"])
+def test_the_example_killed_at_every_write_ends_as_an_undisturbed_one(tmp_path: Path, when: str) -> None:
     spec, params = example(tmp_path), drawn(tmp_path)
     whole = ["run", str(spec), *params, "--output", "json", "--state-dir", str(tmp_path / "undisturbed")]
     undisturbed = json.loads(edgepipe(*whole, cwd=ROOT).stdout)
-    made = chain(tmp_path, "after", spec, *params)
+    made = chain(tmp_path, when, spec, *params)
     assert outline(made.record) == outline(undisturbed)
     expect_writes(made)
     expect_nothing_twice(made.state_dir)

@@ -98,11 +98,14 @@ def outline(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def expect_writes(made: Chain) -> None:
-    """Check that every write of the run was kept, and that each life but the last died at one."""
+    """Check that every write of the run was kept, and that a process died at each of them.
+
+    A life has one write. Before the first one there is nothing yet to go on with.
+    """
     with sqlite3.connect(made.state_dir / "runs.db") as runs:
         ((entries,),) = runs.execute("select count(*) from entries").fetchall()
     assert made.writes.count("append") + made.writes.count("settle") == entries
-    assert made.kills >= 5
+    assert made.kills >= len(made.writes) - 1 > 1
 
 
 @pytest.mark.soak
