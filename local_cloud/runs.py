@@ -27,6 +27,14 @@ PLAN_FORMAT = 1
 class DamagedRunError(StateFolderError):
     """A run's folder cannot be read; the message says which file and what to do."""
 
+    def __init__(self, message: str, folder: Path) -> None:
+        super().__init__(message)
+        self.folder = folder
+
+
+class LaterRunError(DamagedRunError):
+    """A run's folder is whole, but a later edgepipe wrote it."""
+
 
 class UnknownRunError(Exception):
     """No run, or more than one, is meant by a name."""
@@ -65,13 +73,22 @@ class Run:
 
 
 def list_runs(state_dir: Path) -> list[Run]:
-    """Return the folder's runs, the newest first."""
+    """Return the folder's runs that can be read, the newest first."""
+    return survey(state_dir)[0]
+
+
+def survey(state_dir: Path) -> tuple[list[Run], list[DamagedRunError]]:
+    """Return the folder's runs, the newest first, and what is wrong with those that cannot be read."""
     driver = _driver(state_dir)
     runs: list[Run] = []
-    for path in (state_dir / "runs").glob(f"*/{PLAN_FILE}"):
-        with suppress(FileNotFoundError):  # removed in this moment
-            runs.append(_read(path.parent, driver))
-    return sorted(runs, key=lambda run: (run.started, run.run_id), reverse=True)
+    damaged: list[DamagedRunError] = []
+    for folder in sorted((state_dir / "runs").glob("*/")):
+        try:
+            with suppress(FileNotFoundError):  # it has no plan yet, or is removed in this moment
+                runs.append(_read(folder, driver))
+        except DamagedRunError as error:
+            damaged.append(error)
+    return sorted(runs, key=lambda run: (run.started, run.run_id), reverse=True), damaged
 
 
 def find_run(state_dir: Path, run_id: str) -> Run | None:
@@ -83,26 +100,33 @@ def find_run(state_dir: Path, run_id: str) -> Run | None:
 def choose_run(state_dir: Path, name: str) -> Run:
     """Return the run with this id, the only one whose id begins so, or the newest for `last`.
 
-    Raises UnknownRunError, which says what there is.
+    Raises UnknownRunError, which says what there is, or DamagedRunError if it cannot be read.
     """
-    runs = list_runs(state_dir)
-    if not runs:
+    runs, damaged = survey(state_dir)
+    by_id: dict[str, Run | DamagedRunError] = {run.run_id: run for run in runs}
+    by_id |= {error.folder.name: error for error in damaged}
+    if not by_id:
         message = f"there is no run in {state_dir}; `edgepipe run SPEC` starts one"
         raise UnknownRunError(message)
     if name == LAST:
-        return runs[0]
-    exact = [run for run in runs if run.run_id == name]
-    found = exact or [run for run in runs if run.run_id.startswith(name)]
+        return _readable(runs[0] if runs else damaged[0])
+    found = [name] if name in by_id else [run_id for run_id in by_id if run_id.startswith(name)]
     if len(found) == 1:
-        return found[0]
-    raise UnknownRunError(_explain(name, state_dir, found, runs))
+        return _readable(by_id[found[0]])
+    raise UnknownRunError(_explain(name, state_dir, found, list(by_id)))
 
 
-def _explain(name: str, state_dir: Path, found: Sequence[Run], runs: Sequence[Run]) -> str:
+def _readable(found: Run | DamagedRunError) -> Run:
+    if isinstance(found, DamagedRunError):
+        raise found
+    return found
+
+
+def _explain(name: str, state_dir: Path, found: Sequence[str], known: Sequence[str]) -> str:
     if found:
-        listed = ", ".join(run.run_id for run in found[:5])
+        listed = ", ".join(found[:5])
         return f"'{name}' begins the names of {len(found)} runs: {listed}; give more of the one you mean"
-    near = did_you_mean(name, [run.run_id for run in runs], cutoff=0.5)
+    near = did_you_mean(name, known, cutoff=0.5)
     hint = near or "`edgepipe runs` lists them."
     return f"there is no run '{name}' in {state_dir}. {hint}"
 
@@ -118,6 +142,24 @@ def _driver(state_dir: Path) -> str | None:
 
 
 def _read(folder: Path, driver: str | None) -> Run:
+    """Return a run; raises FileNotFoundError if its folder has no plan, and DamagedRunError."""
+    try:
+        return _parse(folder, driver)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        what = f"{error.filename or folder} cannot be read ({error.strerror})"
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        what = f"{folder / PLAN_FILE} or run.json lacks what a run has ({type(error).__name__}: {error})"
+    message = f"{what}: {_remedy(folder)}"
+    raise DamagedRunError(message, folder)
+
+
+def _remedy(folder: Path) -> str:
+    return f"put it right, or remove the folder {folder}"
+
+
+def _parse(folder: Path, driver: str | None) -> Run:
     plan = read_document(folder / PLAN_FILE)
     document = read_document(folder / "run.json") if (folder / "run.json").exists() else {}
     started = datetime.fromisoformat(plan["started"])
@@ -142,13 +184,13 @@ def read_document(path: Path) -> dict[str, Any]:
     try:
         document = dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
-        message = f"{path} is damaged ({error}): put it right, or remove the folder {path.parent}"
-        raise DamagedRunError(message) from error
+        message = f"{path} is damaged ({error}): {_remedy(path.parent)}"
+        raise DamagedRunError(message, path.parent) from error
     if document.get("format", PLAN_FORMAT) > PLAN_FORMAT:
         message = (
             f"{path} was written by a later edgepipe: use that one, or name another folder with --state-dir"
         )
-        raise DamagedRunError(message)
+        raise LaterRunError(message, path.parent)
     return document
 
 

@@ -20,8 +20,8 @@ def add(verbs: Verbs) -> None:
     words = "remove what runs left that ended long ago, and objects that nothing names any more"
     parser = add_verb(verbs, "gc", _gc, words, spec=False)
     parser.description = (
-        "Remove old runs that have ended: their folders, histories, jobs and objects. Runs that can go on "
-        "stay; so do handlers' logs, components and devices."
+        "Remove old runs that have ended, and damaged ones: their folders, histories, jobs, objects and "
+        "calls in handlers' logs. Runs that can go on stay; so do components and devices."
     )
     words = "only runs that began so long ago, such as 12h, 7d or 0m (default: 30d)"
     parser.add_argument("--older-than", metavar="AGE", type=_age, default="30d", help=words)
@@ -76,7 +76,7 @@ def _find(args: argparse.Namespace) -> tuple[Leftovers, int]:
 
 
 def _report(args: argparse.Namespace, found: Leftovers, size: int) -> None:
-    runs = [run.run_id for run in found.runs]
+    runs = list(found.runs)
     objects = sum(len(keys) for keys in found.objects.values())
     if args.output == "json":
         document = {"dry_run": args.dry_run, "runs": runs, "objects": objects, "bytes": size}

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verbs.verb import EnvironmentLacksError, UsageError
+from verbs.verb import EnvironmentLacksError, UsageError, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from local_cloud.runs import Run
+    from local_cloud.runs import DamagedRunError, Run
 
 _OURS = ("cli", "verbs", "pipelines", "local_cloud", "tasks", "containers", "edge_components")
 RUN_HELP = "a run's id, the beginning of one, or 'last'"
@@ -59,12 +59,21 @@ def time_scale(text: str) -> float:
 
 def choose(args: argparse.Namespace) -> Run:
     """Return the run that the arguments name. Raises UsageError."""
-    from local_cloud.runs import UnknownRunError, choose_run
+    from local_cloud.runs import LAST, UnknownRunError, choose_run, survey
 
+    if args.run == LAST:
+        runs, damaged = survey(args.state_dir)
+        say_damaged(damaged if runs else ())  # the newest may be one of them
     try:
         return choose_run(args.state_dir, args.run)
     except UnknownRunError as error:
         raise UsageError(str(error)) from error
+
+
+def say_damaged(errors: Sequence[DamagedRunError]) -> None:
+    """Say of each run that cannot be read which it is and what to do."""
+    for error in errors:
+        say(f"edgepipe: left out {error.folder.name}: {error}")
 
 
 def failed_step(run: Run) -> str | None:

@@ -71,9 +71,11 @@ def _count(text: str) -> int:
 
 
 def _runs(args: argparse.Namespace) -> int:
-    from local_cloud.runs import list_runs
+    from local_cloud.runs import survey
 
-    runs = [run for run in list_runs(args.state_dir) if args.status in (None, run.status)]
+    readable, damaged = survey(args.state_dir)
+    local.say_damaged(damaged)
+    runs = [run for run in readable if args.status in (None, run.status)]
     shown = runs[: args.limit]
     if args.output == "json":
         write_json([run.row() for run in shown])

@@ -64,6 +64,13 @@ class Items:
                     _add(table, pickle.loads(row))  # noqa: S301 - the owner of the folder is checked
 
 
+def kept_texts(store: Store, collection: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the key and the string attributes of each kept item; the store's owner has been checked."""
+    for key, body in store.all_bytes(collection):
+        item: Item = pickle.loads(body)  # noqa: S301 - the owner of the folder is checked
+        yield key, {name: each.value for name, each in item.attrs.items() if each.type == "S"}
+
+
 def _shell(table: Table) -> Table:
     """Return a table without its items."""
     shell = copy.copy(table)

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from local_cloud.sagemaker.records import JobRecord
     from local_cloud.store import Store
 
-_JOBS = "sagemaker jobs"
+JOBS = "sagemaker jobs"
+"""The collection, by ARN."""
 
 
 class Ledger:
@@ -21,10 +22,10 @@ class Ledger:
     def keep(self, record: JobRecord) -> None:
         """Keep a record as it is now."""
         if self._store is not None:
-            self._store.put_bytes(_JOBS, record.arn, pickle.dumps(record))
+            self._store.put_bytes(JOBS, record.arn, pickle.dumps(record))
 
     def records(self) -> list[JobRecord]:
         """Return what was kept, the oldest job first."""
-        rows = self._store.all_bytes(_JOBS) if self._store is not None else []
+        rows = self._store.all_bytes(JOBS) if self._store is not None else []
         kept: list[JobRecord] = [pickle.loads(body) for _, body in rows]  # noqa: S301 - the owner of the folder is checked
         return sorted(kept, key=lambda record: record.creation_time)

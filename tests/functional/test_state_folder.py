@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from local_cloud.lock import held
 from tests.functional.test_resume import BRANCHES, ROLLOUT, edgepipe
-from tests.functional.test_run import ROOT, arguments, processes_below, run
+from tests.functional.test_run import ROOT, arguments, draw_dataset, processes_below, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +43,37 @@ def test_old_runs_go_and_the_folder_serves_the_next_one(tmp_path: Path) -> None:
     assert (third["status"], third["steps"]["total"]["attempts"]) == ("SUCCEEDED", 1)
     assert [row["run_id"] for row in told("runs", state_dir=state)] == [third["run_id"], second]
     assert processes_below(tmp_path) == []
+
+
+STAYS = {"greengrass.deployments", "greengrass.tags", "moto"}
+"""What may name a run that went: deployments that devices have taken, and roles that were handed out.
+
+A component's objects name the run that published it, too.
+"""
+
+
+def test_nothing_is_left_of_runs_that_went_but_what_they_gave_to_devices(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    dataset = draw_dataset(tmp_path / "dataset", each=30)
+    trained = run(tmp_path, "--param", f"dataset={dataset}").record()
+    gone = [trained["run_id"], run(tmp_path, spec=BRANCHES).record()["run_id"]]
+    jobs = [path.name for path in (state / "jobs").iterdir()]
+    assert len(jobs) == 3
+    before = told("devices", state_dir=state)
+    assert set(told("gc", "--older-than", "0m", state_dir=state)["runs"]) == set(gone)
+    assert told("devices", state_dir=state) == before
+    assert before[0]["components"].keys() == {"com.edgepipe.LocalServer", "com.example.brightness"}
+    names = [name.encode() for name in (*gone, *jobs)]
+    files = [path for path in state.rglob("*") if path.is_file() and path.suffix != ".db"]
+    named = [path for path in files if any(name in str(path).encode() + path.read_bytes() for name in names)]
+    assert {path.parent.parent.name for path in named} <= {"objects"}
+    with sqlite3.connect(state / "cloud.db") as cloud:
+        rows = cloud.execute("select collection, key, body from documents").fetchall()
+    assert {row[0] for row in rows if any(name in repr(row[1:]).encode() for name in names)} <= STAYS
+    assert {row[1].split("/")[0] for row in rows if row[0].startswith("s3/")} == {"assets", "components"}
+    with sqlite3.connect(state / "runs.db") as runs:
+        left = [runs.execute(f"select count(*) from {name}").fetchone() for name in ("executions", "entries")]
+    assert left == [(0,), (0,)]
 
 
 def test_a_fleet_may_be_described_elsewhere(tmp_path: Path) -> None:

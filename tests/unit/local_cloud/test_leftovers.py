@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from local_cloud.engine.runs import Record, Runs
 from local_cloud.leftovers import find_leftovers, remove_leftovers
 from local_cloud.requests import Requests, leave_stop
-from local_cloud.runs import list_runs
+from local_cloud.runs import list_runs, survey
 from local_cloud.store import Store
 from tests.unit.local_cloud.folders import BEGUN, keep_run, step
 
@@ -77,7 +77,7 @@ def test_a_run_that_ended_long_ago_goes_with_all_that_only_it_had(state: Path) -
         keep_execution(state, name)
     leave_stop(state, OLD)
     found = find_leftovers(state, before=BEGUN + timedelta(days=1), keep=0)
-    assert [run.run_id for run in found.runs] == [OLD]
+    assert found.runs == [OLD]
     assert found.objects == {BUCKETS: ["datasets/a/1.jpg", f"runs/cookies/{OLD}/train/model"]}
     assert found.size > 5 + 5 + 3 * 10
     remove_leftovers(state, found)
@@ -96,10 +96,62 @@ def test_a_run_that_ended_long_ago_goes_with_all_that_only_it_had(state: Path) -
 
 
 def test_what_can_go_on_and_the_newest_are_spared(state: Path) -> None:
-    assert [run.run_id for run in find_leftovers(state, before=LATER, keep=0).runs] == [RECENT, OLD]
-    assert [run.run_id for run in find_leftovers(state, before=LATER, keep=1).runs] == [OLD]
+    assert find_leftovers(state, before=LATER, keep=0).runs == [RECENT, OLD]
+    assert find_leftovers(state, before=LATER, keep=1).runs == [OLD]
     assert find_leftovers(state, before=LATER, keep=3).runs == []
     assert find_leftovers(state, before=BEGUN, keep=0).runs == []
+
+
+def test_a_damaged_run_goes_once_it_has_not_been_touched_for_so_long(state: Path) -> None:
+    plan = state / "runs" / OLD / "plan.json"
+    plan.write_text("{")
+    touched = plan.stat().st_mtime
+    late, early = (datetime.fromtimestamp(touched + add, UTC) for add in (60, -60))
+    assert find_leftovers(state, before=early, keep=9).runs == []
+    found = find_leftovers(state, before=late, keep=9)
+    assert (found.runs, found.objects) == ([OLD], {BUCKETS: [f"runs/cookies/{OLD}/train/model"]})
+    remove_leftovers(state, found)
+    assert survey(state)[1] == []
+    assert sorted(path.name for path in (state / "runs").iterdir()) == [RECENT, OPEN]
+
+
+def test_what_a_later_edgepipe_wrote_stays_and_the_datasets_it_may_read(state: Path) -> None:
+    (state / "runs" / RECENT / "plan.json").write_text('{"format": 2}')
+    found = find_leftovers(state, before=datetime.now(UTC) + timedelta(days=1), keep=0)
+    assert (found.runs, found.objects) == ([OLD], {BUCKETS: [f"runs/cookies/{OLD}/train/model"]})
+
+
+def called(at: datetime, words: str) -> str:
+    start = f"START RequestId: a Version: $LATEST At: {at.isoformat(timespec='milliseconds')}\n"
+    return f"{start}{words}\nEND RequestId: a\nREPORT RequestId: a\tDuration: 1.00 ms\n"
+
+
+def test_calls_go_from_logs_that_runs_share(state: Path) -> None:
+    logs = state / "logs" / "aws" / "lambda"
+    logs.mkdir(parents=True)
+    old, recent = BEGUN + timedelta(seconds=30), BEGUN + timedelta(days=30, seconds=30)
+    between = BEGUN + timedelta(days=2)
+    rest = [called(between, "nobody's"), called(recent, "recent")]
+    (logs / "edgepipe-train.log").write_text(
+        "".join([called(old, "\udc80 old"), *rest]), errors="surrogateescape"
+    )
+    (logs / "edgepipe-label.log").write_text(called(old, "old"))
+    (logs / "mine.log").write_text(called(old, "a function of the user's own"))
+    (state / "runs" / OPEN / "plan.json").write_text("{}")  # its time, the old run's too, is not known
+    before = BEGUN + timedelta(days=1)
+    found = find_leftovers(state, before=before, keep=0)
+    assert found.size > len(called(old, "old"))
+    remove_leftovers(state, found)
+    assert (logs / "edgepipe-train.log").read_text() == "".join(rest)
+    assert sorted(path.name for path in logs.iterdir()) == ["edgepipe-train.log", "mine.log"]
+
+
+def test_a_call_in_the_time_of_a_run_that_stays_stays(state: Path) -> None:
+    log = state / "logs" / "aws" / "lambda" / "edgepipe-train.log"
+    log.parent.mkdir(parents=True)
+    log.write_text(called(BEGUN + timedelta(seconds=30), "of the old run, or of the open one"))
+    before = BEGUN + timedelta(days=1)
+    assert find_leftovers(state, before=before, keep=0).logs == {}
 
 
 def test_an_empty_folder_has_nothing_and_stays_empty(tmp_path: Path) -> None:

@@ -114,20 +114,54 @@ def test_what_is_asked_amiss_is_a_usage_error(
     assert told in said.err
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "told"),
-    [
-        ("plan.json", "{", "plan.json is damaged"),
-        ("run.json", "[1]", "run.json is damaged"),
-        ("plan.json", '{"format": 2}', "plan.json was written by a later edgepipe"),
-    ],
-)
-def test_a_run_that_cannot_be_read_is_named(
-    state: Path, capsys: pytest.CaptureFixture[str], name: str, text: str, told: str
+DAMAGED = [
+    ("plan.json", "{", "plan.json is damaged"),
+    ("plan.json", '{"run_id": "cookies-1"}', "lacks what a run has (KeyError: 'started')"),
+    ("run.json", "[1]", "run.json is damaged"),
+    ("run.json", '{"updated": "yesterday"}', "lacks what a run has (ValueError"),
+    ("run.json", None, "run.json cannot be read (Is a directory)"),
+    ("plan.json", '{"format": 2}', "plan.json was written by a later edgepipe"),
+]
+"""What is written to a file of a run's folder, None for a folder in its place, and what is said of it."""
+
+
+def damage(folder: Path, name: str, text: str | None) -> None:
+    if text is None:
+        (folder / name).unlink()
+        (folder / name).mkdir()
+    else:
+        (folder / name).write_text(text)
+
+
+@pytest.mark.parametrize(("name", "text", "told"), DAMAGED)
+def test_a_run_that_cannot_be_read_is_named_and_hides_no_other(
+    state: Path, capsys: pytest.CaptureFixture[str], name: str, text: str | None, told: str
 ) -> None:
-    (state / "runs" / DONE / name).write_text(text)
-    said = Told(state, capsys, "runs")
-    assert (said.code, told in said.err) == (5, True)
+    damage(state / "runs" / DONE, name, text)
+    said = Told(state, capsys, "runs", "--output", "json")
+    assert (said.code, [row["run_id"] for row in said.document]) == (0, [WAITS])
+    assert (f"left out {DONE}: " in said.err, told in said.err, said.err.count("\n")) == (True, True, 1)
+    for words in (["status", "last"], ["watch", "last"], ["logs"], ["stop", "last"]):
+        last = Told(state, capsys, *words)
+        assert (last.code == 5, WAITS in last.out + last.err, told in last.err) == (
+            False,
+            words != ["logs"],
+            True,
+        )
+    other = Told(state, capsys, "status", WAITS)
+    assert (other.code, other.err) == (0, "")
+    itself = Told(state, capsys, "status", DONE)
+    assert (itself.code, told in itself.err, "Traceback" in itself.err) == (5, True, False)
+
+
+def test_where_no_run_can_be_read_the_last_one_cannot(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for run_id in (DONE, WAITS):
+        damage(state / "runs" / run_id, "plan.json", "{")
+    said = Told(state, capsys, "status", "last")
+    assert (said.code, said.err.count("plan.json is damaged")) == (5, 1)
+    assert Told(state, capsys, "runs").code == 0
 
 
 def test_a_database_that_is_none_is_the_folders_fault(
