@@ -43,19 +43,19 @@ class Context:
     """Delivers an event to whoever listens; must be safe to call from any thread."""
     clock: CloudClock = field(default_factory=SystemClock)
     """What AWS's time is here: whatever waits, expires or stamps goes by it."""
-    _clients: dict[tuple[str, str, str | None], Any] = field(default_factory=dict, repr=False)
+    _clients: dict[tuple[str, str, str | None, str], Any] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def client(self, service: str, account: str) -> Any:  # noqa: ANN401 - boto3 clients are made at run time
         """Return the boto3 client that acts inside `account`; made once, safe to share between threads."""
         return self.client_of(None, service, account)
 
-    def client_of(self, session: str | None, service: str, account: str) -> Any:  # noqa: ANN401 - as above
+    def client_of(self, session: str | None, service: str, account: str, region: str = "") -> Any:  # noqa: ANN401 - as above
         """Return such a client that acts as a role's session (its ARN), for what depends on who calls."""
         with self._lock:
-            key = (service, account, session)
+            key = (service, account, session, region or self.region)
             if key not in self._clients:
-                self._clients[key] = self._connect(service, account, session)
+                self._clients[key] = self._connect(*key)
             return self._clients[key]
 
     def log_path(self, log_group: str, stream: str) -> Path:
@@ -64,11 +64,11 @@ class Context:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def _connect(self, service: str, account: str, session: str | None) -> Any:  # noqa: ANN401 - as above
+    def _connect(self, service: str, account: str, session: str | None, region: str) -> Any:  # noqa: ANN401 - as above
         """Make a client that needs no role: this is the cloud's own way in, not a user's."""
         import boto3
 
-        client = boto3.client(service, region_name=self.region)
+        client = boto3.client(service, region_name=region)
 
         def enter(params: dict[str, Any], **_: object) -> None:
             params["headers"][ACCOUNT_HEADER] = account

@@ -12,7 +12,7 @@ from local_cloud.datasets import upload
 from local_cloud.fleet import complete
 from local_cloud.functions import CUSTOM_HANDLER
 from local_cloud.own_code import pack
-from local_cloud.platform import provision, publish_local_server
+from local_cloud.platform import create_topic, provision, publish_local_server
 from pipelines.assets import read_asset
 from pipelines.definition import substitute
 from pipelines.spec import identifier
@@ -46,6 +46,8 @@ def deploy(cloud: LocalCloud, plan: Plan) -> DeployedPipeline:
     publish_local_server(context, usecase)
     _start_devices(cloud, plan)
     markers = functions | usecase.markers() | dict(_upload_assets(context, plan))
+    for topic in plan.topics:
+        create_topic(context, substitute(topic, markers))
     definition = substitute(compiled.definition, markers)
     arn = _create_machine(context, compiled.pipeline.name, definition)
     return DeployedPipeline(arn=arn, definition=definition)

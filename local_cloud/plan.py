@@ -20,6 +20,7 @@ from local_cloud.fleet import FILE_NAME as FLEET_FILE
 from local_cloud.fleet import read_fleet
 from local_cloud.platform import local_usecase
 from local_cloud.runs import PLAN_FILE, PLAN_FORMAT, read_document
+from pipelines import machine, topics
 from pipelines.assets import exists_beside, read_spec
 from pipelines.compiler import Compiled, compile_text
 from pipelines.parameters import ParameterError, resolve
@@ -83,6 +84,11 @@ class Plan:
     def approvals(self) -> tuple[str, ...]:
         """Return the steps that wait for a person."""
         return tuple(step.id.value for step in self._steps("approve"))
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Return the topics that approvals tell, as ARNs or markers."""
+        return tuple(topics.find(machine.parse(self.compiled.definition)))
 
     @property
     def custom_steps(self) -> tuple[Step, ...]:

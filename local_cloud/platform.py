@@ -41,7 +41,8 @@ def local_usecase(usecase_id: str, *, region: str) -> UseCase:
         orchestrator=Orchestrator(account=ORCHESTRATOR_ACCOUNT, region=region),
         external_id=f"edgepipe-{usecase_id}",
     )
-    return replace(made, optimize_image_uri="local/edgepipe-optimize:latest")
+    topic = f"arn:aws:sns:{region}:{ORCHESTRATOR_ACCOUNT}:edgepipe-{usecase_id}"
+    return replace(made, optimize_image_uri="local/edgepipe-optimize:latest", topic=topic)
 
 
 def provision(
@@ -63,6 +64,12 @@ def provision(
     arns = _create_functions(client, role, {**handlers, **SERVICE_FUNCTIONS}, own_code)
     _create_usecase(context, usecase)
     return {f"{name}_function_arn": arn for name, arn in arns.items()}
+
+
+def create_topic(context: Context, arn: str) -> None:
+    """Create a topic in whatever account and region its ARN names; one that is there stays."""
+    *_, region, account, name = arn.split(":")
+    context.client_of(None, "sns", account, region).create_topic(Name=name)
 
 
 def publish_local_server(context: Context, usecase: UseCase) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from operations.errors import OperationError, explain
 from operations.session import ask
-from pipelines import platform
+from pipelines import platform, rights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -184,7 +184,8 @@ def _check_trust(there: Aws, usecase: UseCase) -> Iterator[Check]:
     """Read whom the handlers' role trusts: what they may do can only be tried by them."""
     home = usecase.orchestrator.account
     names = (*platform.kind_functions(), *platform.SERVICE_FUNCTIONS)
-    callers = [f"arn:aws:iam::{home}:role/{platform.function_role_name(name)}" for name in names]
+    entering = [name for name in names if "sts:AssumeRole" in rights.HANDLERS[name]]
+    callers = [f"arn:aws:iam::{home}:role/{platform.function_role_name(name)}" for name in entering]
     role = there.client("iam").get_role(RoleName=usecase.role_arn.rsplit("/", 1)[1])["Role"]
     document = role["AssumeRolePolicyDocument"]
     document = json.loads(document) if isinstance(document, str) else document

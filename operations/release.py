@@ -17,7 +17,7 @@ from operations.errors import OperationError
 from operations.session import ask
 from operations.source import Origin
 from operations.versions import Machines, Version, open_machines
-from pipelines import platform
+from pipelines import machine, platform, topics
 from pipelines.definition import substitute
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def apply(aws: Aws, caller: Caller, usecase: UseCase, source: Source) -> Release
     """Make the spec's pipeline live. Raises OperationError, botocore's errors."""
     machines = open_machines(aws, caller.account)
     pipeline = source.compiled.pipeline.name
+    _check_topics(source, usecase)
     platform_functions = functions.find_platform(aws, source)
     custom = functions.plan_custom(source)
     role = _custom_role(aws) if custom else ""
@@ -111,6 +112,14 @@ def rollback(aws: Aws, caller: Caller, pipeline: str, to: int | None) -> Release
         changes=(_move(machines, pipeline, version, live),),
         url=machine_url(machines.arn(pipeline)),
     )
+
+
+def _check_topics(source: Source, usecase: UseCase) -> None:
+    """Refuse what nobody could be told. Raises OperationError."""
+    wrong = topics.find_wrong(machine.parse(source.compiled.definition), usecase)
+    if wrong:
+        message = f"{source.spec}: {wrong}"
+        raise OperationError(message)
 
 
 def _custom_role(aws: Aws) -> str:

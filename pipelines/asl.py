@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines import emission, expressions, overrides, skipping, states
 from pipelines.expressions import enclose
+from pipelines.references import Ref
 from pipelines.spec import USECASE_FIELDS, USECASE_REQUIRED
 
 if TYPE_CHECKING:
@@ -70,9 +71,18 @@ def _usecase_fields(pipeline: Pipeline) -> Iterator[str]:
     """Yield the fields that every use case has, and of the others those that something refers to."""
     named = {ref.path[1:2] for step in pipeline.steps for ref in step.refs() if ref.path[0] == "usecase"}
     named |= {ref.path[1:2] for param in pipeline.params for ref in param.refs() if ref.path[0] == "usecase"}
+    named |= {ref.path[1:2] for ref in _topic_refs(pipeline) if ref.path[0] == "usecase"}
     for name in USECASE_FIELDS:
         if name in USECASE_REQUIRED or (name,) in named:
             yield name
+
+
+def _topic_refs(pipeline: Pipeline) -> Iterator[Ref]:
+    """Yield what the topic of approvals refers to, where there is somebody to tell."""
+    topic = pipeline.waiting_topic
+    asks = any(step.known_kind.name == "approve" for step in pipeline.steps)
+    parts = pipeline.parts(topic) if topic and asks else ()
+    yield from (part for part in parts if isinstance(part, Ref))
 
 
 def _parameters(pipeline: Pipeline, following: str) -> State:

@@ -19,6 +19,8 @@ class Origin:
     pipeline: str
     job_seconds: int
     """The longest that a job of the step may run, where the step does not say."""
+    topic: str = ""
+    """Who is told when an approval begins to wait; nobody, where it is empty."""
 
 
 Configure = Callable[[Mapping[str, Any], Origin], JsonObject]
@@ -89,6 +91,11 @@ def wave(stage: Mapping[str, Any]) -> JsonObject:
         **({"rate_per_minute": int(rate.removesuffix("/min"))} if rate else {}),
         **({"abort_percent": int(abort.partition("%")[0])} if abort else {}),
     }
+
+
+def approve(config: Mapping[str, Any], origin: Origin) -> JsonObject:
+    """Add whom to tell that the run waits."""
+    return {**config, **({"topic": origin.topic} if origin.topic else {})}
 
 
 def custom(config: Mapping[str, Any], _origin: Origin) -> JsonObject:

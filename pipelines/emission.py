@@ -10,6 +10,7 @@ from pipelines import conditions, configs, expressions, resolution, states
 from pipelines.configs import Origin
 from pipelines.expressions import enclose
 from pipelines.kinds import PER_TARGET
+from pipelines.references import OPENING
 from pipelines.spec import identifier
 from pipelines.states import Limits
 
@@ -68,7 +69,9 @@ class Frame:
     @cached_property
     def texts(self) -> dict[str, tuple[Part, ...]]:
         """Return the texts with references in them, cut into parts."""
-        return {slot.node.text: slot.parts for slot in self.step.slots}
+        topic = self.pipeline.waiting_topic
+        told = {topic.text: self.pipeline.parts(topic)} if topic and OPENING in topic.text else {}
+        return {**told, **{slot.node.text: slot.parts for slot in self.step.slots}}
 
     def payload(self, config: Mapping[str, Any], **extra: str) -> dict[str, Any]:
         """Return the event that the handler gets; what is empty is left out.
@@ -116,6 +119,7 @@ class Frame:
         origin = Origin(
             pipeline=self.pipeline.name,
             job_seconds=min(self.step.timeout_seconds, kind.longest_job_seconds),
+            topic=self.pipeline.waiting_topic.text if self.pipeline.waiting_topic else "",
         )
         return self.template(kind.configure(self.step.config, origin))
 

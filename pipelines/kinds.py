@@ -170,6 +170,7 @@ _ALL = (
         asks_capacity=False,
         gate=True,
         timeout_seconds=7 * DAY,
+        configure=configs.approve,
     ),
     StepKind(
         name="custom",

@@ -14,7 +14,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipelines import rights
+from pipelines import rights, topics
 from pipelines.machine import texts, used_params
 from pipelines.states import mark
 
@@ -195,6 +195,7 @@ def _scopes(machine: Machine) -> dict[str, tuple[str, ...]]:
         **_component_scopes(machine),
         **_device_scopes(machine),
         "any_task": ("*",),
+        "topics": tuple(topics.find(machine)),
     }
 
 

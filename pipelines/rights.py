@@ -23,7 +23,7 @@ WIDE: Mapping[str, str] = {
 }
 """The scopes that no ARN of this pipeline can be named for, each with the reason."""
 
-ORCHESTRATOR = frozenset({"dynamodb", "logs", "states", "sts"})
+ORCHESTRATOR = frozenset({"dynamodb", "logs", "sns", "states", "sts"})
 """Services whose actions the handler's own role needs; all others are called as the use case's role."""
 
 LOGS: Rights = {"logs:CreateLogStream": ("log",), "logs:PutLogEvents": ("log",)}
@@ -39,6 +39,8 @@ _ANSWER: Rights = {
     "states:SendTaskSuccess": ("any_task",),
 }
 _CALLBACK: Rights = {**_ANSWER, "dynamodb:PutItem": ("jobs",)}
+_ASK: Rights = {action: scopes for action, scopes in _CALLBACK.items() if action not in _ASSUME}
+"""What waiting for a person takes: there is no job in a use case's account."""
 _RESULTS: Rights = {"s3:GetObject": ("given", "runs"), "s3:ListBucket": ("given_buckets", "results_bucket")}
 _WRITTEN: Rights = {**_RESULTS, "s3:PutObject": ("runs",)}
 _DATA: Rights = {
@@ -139,7 +141,7 @@ HANDLERS: Mapping[str, Rights] = {
         "greengrass:GetComponent": ("component_versions",),
         "greengrass:ListComponentVersions": ("deployed_components",),
     },
-    "approve": _CALLBACK,
+    "approve": {**_ASK, "sns:Publish": ("topics",)},
     "custom": _ASSUME,
     "failure": _STOP,
     "events": _SETTLE,

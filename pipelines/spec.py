@@ -145,6 +145,17 @@ class Pipeline:
     def _params(self) -> Mapping[str, Param]:
         return {param.name: param for param in reversed(self.params)}
 
+    @cached_property
+    def waiting_topic(self) -> ScalarNode | None:
+        """Return the topic that is told when an approval begins to wait; None where nobody is."""
+        told = (item.text for item in nodes.items(nodes.find(self.root, "notify", "on")))
+        topic = nodes.find(self.root, "notify", "topic")
+        return topic if "waiting" in told and isinstance(topic, ScalarNode) else None
+
+    def parts(self, node: ScalarNode) -> tuple[Part, ...]:
+        """Cut a value outside the steps into text and references."""
+        return next((slot.parts for slot in self.slots if slot.node is node), (node.text,))
+
     def step(self, step_id: str) -> Step | None:
         """Return the step of that id."""
         return self._steps.get(step_id)

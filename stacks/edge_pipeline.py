@@ -15,7 +15,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from pipelines import machine, packages, platform, policies
+from pipelines import machine, packages, platform, policies, topics
 from pipelines.assets import PLATFORM, exists_beside, read_asset, read_spec
 from pipelines.compiler import Compiled, compile_text
 from pipelines.spec import identifier
@@ -110,6 +110,9 @@ def read_source(spec: Path, usecase: UseCase) -> Source:
     if compiled.unavailable:
         step, reason = compiled.unavailable[0]
         message = f"{spec}: step '{step}' cannot be carried out: {reason}"
+        raise UnfitSpecError(message)
+    if wrong := topics.find_wrong(machine.parse(compiled.definition), usecase):
+        message = f"{spec}: {wrong}"
         raise UnfitSpecError(message)
     return Source(compiled=compiled, folder=spec.parent)
 

@@ -1,7 +1,7 @@
 """Tells a topic how runs end: the spec's `notify`.
 
 The topic's own policy must let events.amazonaws.com publish; it is its owner's. That a run waits for an
-approval is no event of Step Functions: `edgepipe runs` shows it.
+approval is no event of Step Functions: the handler of approvals tells the topic itself (tasks.approve).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ STATUSES: Mapping[str, Sequence[str]] = {
     "succeeded": ("SUCCEEDED",),
     "waiting": (),
 }
-"""What a spec may ask to be told → the statuses of an execution that say so."""
+"""What a spec may ask to be told → the statuses of an execution that say so; `waiting`: its handler tells."""
 
 
 def add_notices(

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 Statements = list[dict[str, Any]]
 
 CUSTOM = "custom"
-CALLERS = (*platform.kind_functions(), CUSTOM, *platform.SERVICE_FUNCTIONS)
+CALLERS = tuple(
+    name
+    for name in (*platform.kind_functions(), CUSTOM, *platform.SERVICE_FUNCTIONS)
+    if "sts:AssumeRole" in rights.HANDLERS[name]
+)
 """The functions whose roles enter use-case accounts, by the name of their role."""
 
 FRAMEWORK_REPOSITORIES = ("pytorch-training", "sagemaker-scikit-learn", "tensorflow-training")
@@ -43,6 +47,7 @@ def function_statements(name: str, home: Place, usecases: Sequence[UseCase]) -> 
         "open_jobs": (f"{home.jobs_table()}/index/open-jobs",),
         "executions": (home.arn("states", "execution:edgepipe-*"),),
         "any_task": ("*",),
+        "topics": tuple(sorted({each.topic for each in usecases if each.topic})),
         "log": (f"{home.log_group(log)}:*",),
     }
     return _statements(rights.HANDLERS[name], scopes, own=True)

@@ -70,13 +70,16 @@ _clients: dict[tuple[str, ...], tuple[Client, float]] = {}
 _lock = threading.Lock()
 
 
-def client(service: str, usecase: UseCase | None = None, run: Run | None = None) -> Client:
+def client(
+    service: str, usecase: UseCase | None = None, run: Run | None = None, *, region: str = ""
+) -> Client:
     """Return the client of `service` in the use case's account, or in the orchestrator's when there is none.
 
-    Raises TaskInputError when the use case's role cannot be assumed.
+    `region` is that of a resource in the latter, where it is not the platform's. Raises TaskInputError when
+    the use case's role cannot be assumed.
     """
     key = (
-        (service,)
+        (service, region)
         if usecase is None
         else (service, usecase.role_arn, usecase.external_id, usecase.region, session_name(run))
     )
@@ -84,7 +87,7 @@ def client(service: str, usecase: UseCase | None = None, run: Run | None = None)
         made, expires = _clients.get(key, (None, 0.0))
         if made is None or expires - time.time() < _RENEW_SECONDS:
             with _no_collection():
-                made, expires = _connect(service, usecase, run)
+                made, expires = _connect(service, usecase, run, region)
             _clients[key] = (made, expires)
         return made
 
@@ -159,7 +162,7 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _connect(service: str, usecase: UseCase | None, run: Run | None) -> tuple[Client, float]:
+def _connect(service: str, usecase: UseCase | None, run: Run | None, region: str) -> tuple[Client, float]:
     from boto3.session import Session
     from botocore.config import Config
 
@@ -171,8 +174,8 @@ def _connect(service: str, usecase: UseCase | None, run: Run | None) -> tuple[Cl
         user_agent_extra="edgepipe",
     )
     if usecase is None:
-        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-        return Session(region_name=region).client(service, config=config), float("inf")
+        here = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+        return Session(region_name=here).client(service, config=config), float("inf")
     keys = _assume(usecase, run, Session(region_name=usecase.region).client("sts", config=config))
     session = Session(
         aws_access_key_id=keys["AccessKeyId"],

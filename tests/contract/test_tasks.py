@@ -28,7 +28,7 @@ MODULES = sorted({name.rpartition(".")[0] for name in (*HANDLERS, "tasks.failure
 ROOT = Path(__file__).parents[2]
 RECIPE_SCHEMA = ROOT.parent / "shared" / "data" / "greengrass-recipe-schema.json"
 HEAVY = ("boto3", "botocore", "yaml", "jsonschema", "numpy", "PIL", "pipelines")
-ACTION_PREFIXES = {"dynamodb", "greengrass", "iam", "iot", "s3", "sagemaker", "states", "sts"}
+ACTION_PREFIXES = {"dynamodb", "greengrass", "iam", "iot", "s3", "sagemaker", "sns", "states", "sts"}
 
 
 @pytest.mark.parametrize("module", MODULES)

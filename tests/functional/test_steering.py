@@ -183,3 +183,14 @@ def test_what_cannot_run_here_is_refused_step_by_step_before_anything_starts(tmp
     assert f"{spec}:5: step 'call': its Lambda function is in AWS" in result.err
     assert f"{spec}:8: step 'serve': " in result.err
     assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize("topic", ["${{ usecase.topic }}", "arn:aws:sns:eu-west-1:345678901234:line-3"])
+def test_here_too_an_approval_tells_its_topic(tmp_path: Path, topic: str) -> None:
+    """Whichever account and region it is of: nothing of it has to be there."""
+    spec = tmp_path / "pipeline.yaml"
+    steps = 'steps:\n  approve: {message: "Ship?"}\n'
+    notify = f'notify: {{on: [waiting], topic: "{topic}"}}\n'
+    spec.write_text(f"version: 1\nname: asks\nusecase: bakery\n{steps}{notify}", encoding="utf-8")
+    result = run(tmp_path, "--approve", "approve", spec=spec)
+    assert result.code == 0, result.err

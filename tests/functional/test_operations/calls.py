@@ -335,6 +335,7 @@ _TABLES: Mapping[str, Mapping[str, Callable[[Call], Iterator[tuple[str, str]]]]]
     "lambda": {"GetFunctionConfiguration": _plain("FunctionName")},
     "logs": {"FilterLogEvents": _plain("logGroupName")},
     "service-quotas": {"ListServiceQuotas": _plain()},
+    "sns": {"Publish": _plain("TopicArn")},
     "ssm": {"GetParameter": _plain("Name")},
     "cloudwatch": {"DescribeAlarms": _plain()},
 }

@@ -73,6 +73,8 @@ class Cloud:
     calls: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     errors: dict[str, list[Exception]] = field(default_factory=dict)
     changes: int = 0
+    regions: list[str] = field(default_factory=list)
+    """The regions that were asked for by name."""
 
     def __post_init__(self) -> None:
         self.s3 = InMemoryS3()
@@ -80,9 +82,14 @@ class Cloud:
         self.greengrassv2 = InMemoryGreengrass()
         self.iot = InMemoryIot()
         self.stepfunctions = InMemoryStates()
+        self.sns = InMemorySns()
         self.jobs = InMemoryJobs(self)
 
-    def client(self, service: str, _usecase: object = None, _run: object = None) -> Client:
+    def client(
+        self, service: str, _usecase: object = None, _run: object = None, *, region: str = ""
+    ) -> Client:
+        if region:
+            self.regions.append(region)
         return Client(service, getattr(self, service), self)
 
     def desk(self) -> Desk:
@@ -192,6 +199,20 @@ class InMemoryStates:
             refuse("TaskTimedOut")
         self.waiting.remove(token)
         self.answers[token] = answer
+        return {}
+
+
+class InMemorySns:
+    """Topics: what they were told. `topics` are those that are there."""
+
+    def __init__(self) -> None:
+        self.topics: set[str] = set()
+        self.told: list[dict[str, Any]] = []
+
+    def publish(self, *, TopicArn: str, Subject: str, Message: str) -> dict[str, Any]:
+        if TopicArn not in self.topics:
+            refuse("NotFound")
+        self.told.append({"topic": TopicArn, "subject": Subject, "message": Message})
         return {}
 
 

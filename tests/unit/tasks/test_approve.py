@@ -7,16 +7,19 @@ from typing import Any
 
 import pytest
 
-from tasks import approval, approve, failure, sweeper
+from tasks import approval, approve, callback, failure, sweeper
 from tasks.errors import TaskInputError
 from tasks.protocol import Status
-from tests.unit.tasks.fakes import RUN_ARN, Cloud, payload
+from tests.unit.tasks.fakes import RUN_ARN, Cloud, Killed, payload
+
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:factory"
 
 
-def ask(cloud: Cloud, token: str = "t") -> None:
+def ask(cloud: Cloud, token: str = "t", topic: str = "") -> None:
     cloud.stepfunctions.waiting.add(token)
     cloud.stepfunctions.executions[RUN_ARN] = "RUNNING"
-    event = payload("approve", {"message": "Ship to line 3?"}, token=token)
+    told = {"topic": topic} if topic else {}
+    event = payload("approve", {"message": "Ship to line 3?", **told}, token=token)
     assert approve.handler(event, None) == {}
 
 
@@ -125,3 +128,57 @@ def test_an_approval_without_a_question_is_refused(cloud: Cloud) -> None:
     cloud.stepfunctions.waiting.add("t")
     with pytest.raises(TaskInputError, match=r"event\.config has no 'message'"):
         approve.handler(payload("approve", {}, token="t"), None)
+
+
+def test_nobody_is_told_unless_the_spec_asks_for_it(cloud: Cloud) -> None:
+    ask(cloud)
+    assert "Publish" not in cloud.operations()
+
+
+def test_a_topic_is_told_who_waits_and_how_to_answer_but_never_the_token(cloud: Cloud) -> None:
+    cloud.sns.topics.add(TOPIC)
+    ask(cloud, "secret-token", TOPIC)
+    (told,) = cloud.sns.told
+    assert cloud.regions == ["eu-west-1"], "a topic is told in its own region"
+    assert told["topic"] == TOPIC
+    assert told["subject"] == "cookie-defects: step approve waits for an answer"
+    for part in (
+        "Ship to line 3?",
+        f"edgepipe approve {RUN_ARN} approve",
+        f"edgepipe reject {RUN_ARN} approve",
+        f"https://us-east-1.console.aws.amazon.com/states/home?region=us-east-1#/v2/executions/details/{RUN_ARN}",
+        "until 1970-01-12 14:46 UTC",
+    ):
+        assert part in told["message"]
+    assert "secret-token" not in json.dumps(told)
+
+
+@pytest.mark.parametrize("after", range(4))
+def test_a_handler_that_is_killed_anywhere_and_run_again_has_told_it(cloud: Cloud, after: int) -> None:
+    cloud.sns.topics.add(TOPIC)
+    cloud.kill_after = after
+    try:
+        ask(cloud, "t", TOPIC)
+    except Killed:
+        ask(cloud, "u", TOPIC)
+    assert 1 <= len(cloud.sns.told) <= 2
+    assert approval.open_approvals(RUN_ARN) != []
+
+
+def test_an_approval_that_has_been_answered_is_told_to_nobody(cloud: Cloud) -> None:
+    cloud.sns.topics.add(TOPIC)
+    ask(cloud, "t", TOPIC)
+    (job,) = cloud.jobs.items.values()
+    said = {"approved": True, "by": "mira", "comment": ""}
+    cloud.stepfunctions.waiting.clear()
+    cloud.kill_after = cloud.changes
+    with pytest.raises(Killed):
+        callback.conclude(job, said, cloud.desk())
+    ask(cloud, "u", TOPIC)
+    assert len(cloud.sns.told) == 1
+    assert "output" in cloud.stepfunctions.answers["u"]
+
+
+def test_a_topic_that_does_not_take_it_is_named(cloud: Cloud) -> None:
+    with pytest.raises(TaskInputError, match=f"nobody can be told that step 'approve' waits: {TOPIC}"):
+        ask(cloud, "t", TOPIC)
