@@ -29,6 +29,8 @@ HOST = "127.0.0.1"
 _NAMES = re.compile(r"(127\.0\.0\.1|localhost|[a-z0-9.-]+\.localhost)(:\d+)?")
 _CLOSED = ("/moto-api", "/latest/", "/favicon.ico")
 _OWN_HEADERS = tuple(f"HTTP_{name.upper().replace('-', '_')}" for name in (ACCOUNT_HEADER, PRINCIPAL_HEADER))
+_ACCOUNT_KEY = re.compile(r"(?:Credential=|AWSAccessKeyId=|AWS )(\d{12})(?:[/&:]|%2F|$)")
+_SENT_AS, _FORM = "edgepipe.content-type", "application/x-www-form-urlencoded"
 _TRUSTED_SITES = frozenset({"none", "same-origin"})
 
 Application = Any
@@ -87,10 +89,28 @@ def guarded(call: Callable[[], AbstractContextManager[None]], log: Path) -> Appl
             return [f"edgepipe local serve: {why}\n".encode()]
         for name in _OWN_HEADERS:
             environ.pop(name, None)
+        if account := own_account(environ):
+            environ[_OWN_HEADERS[0]] = account
+        hold_body(environ)
         with call():
             return carry_out(aws, environ, start_response, log)
 
     return answer
+
+
+def own_account(environ: dict[str, Any]) -> str | None:
+    """Return the account that an access key of twelve digits stands for: its own number."""
+    for text in (environ.get("HTTP_AUTHORIZATION", ""), environ.get("QUERY_STRING", "")):
+        if found := _ACCOUNT_KEY.search(text):
+            return found[1]
+    return None
+
+
+def hold_body(environ: dict[str, Any]) -> None:
+    """Keep moto from reading the body of a PUT as a form: curl and urllib call any bytes that."""
+    kind = environ.get("CONTENT_TYPE", "")
+    if environ.get("REQUEST_METHOD") == "PUT" and kind.lower().startswith(_FORM):
+        environ[_SENT_AS], environ["CONTENT_TYPE"] = kind, "application/octet-stream"
 
 
 def carry_out(
@@ -129,7 +149,24 @@ def _create_app(service: Any) -> Any:  # noqa: ANN401 - any service's name, and 
         raise UnknownServiceError
     app = create_backend_app(service)
     app.config["PROPAGATE_EXCEPTIONS"] = True
+    app.request_class = _held(app.request_class)
     return app
+
+
+def _held(kind: type[Any]) -> type[Any]:
+    """Return such a class of requests, in which a body that was held back has its own type again."""
+
+    class Held(kind):  # type: ignore[misc]  # moto chooses the class
+        def __init__(self, environ: dict[str, Any], *args: Any, **named: Any) -> None:  # noqa: ANN401 - as above
+            if _SENT_AS in environ:
+                environ["CONTENT_TYPE"] = environ.pop(_SENT_AS)
+            super().__init__(environ, *args, **named)
+
+        @property
+        def want_form_data_parsed(self) -> bool:
+            return self.method != "PUT" and bool(super().want_form_data_parsed)
+
+    return Held
 
 
 def _is_moto_page(environ: dict[str, Any], status: str, content: bytes) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from local_cloud import interrupts
@@ -14,10 +15,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from local_cloud.clock import CloudClock
+    from local_cloud.greengrass.specs import DeviceSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fleet:
+    """Devices that are switched on beside those of the folder, and whose they are."""
+
+    account: str
+    devices: tuple[DeviceSpec, ...]
 
 
 def serve(
-    state_dir: Path, port: int, *, ready: Callable[[str], None], clock: CloudClock | None = None
+    state_dir: Path,
+    port: int,
+    *,
+    ready: Callable[[str], None],
+    clock: CloudClock | None = None,
+    fleet: Fleet | None = None,
 ) -> None:
     """Serve the cloud of a state folder on 127.0.0.1 until Ctrl-C or SIGTERM.
 
@@ -28,6 +43,8 @@ def serve(
     with interrupts.raised(), local_cloud(state_dir, clock=clock) as cloud:
         address = cloud.endpoint.start(port)
         with rules(cloud.context):
+            if fleet:
+                cloud.greengrass.add_fleet(fleet.devices, fleet.account)
             cloud.engine.resume()
             with interrupts.noted() as stop:
                 ready(address)

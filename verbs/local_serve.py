@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verbs.local import add_state_dir, environment
-from verbs.verb import OK, UsageError, add_verb, say
+from verbs.verb import OK, UsageError, add_verb, readable, say
 
 if TYPE_CHECKING:
-    import argparse
-
     from verbs.verb import Verbs
 
+ACCOUNT = "123456789012"
+"""Whose the devices are unless it is said: the account that any keys stand for."""
 PORT = 4566
 """What local AWS emulators are usually found at."""
 
@@ -22,17 +25,34 @@ def add(verbs: Verbs) -> None:
     parser = add_verb(verbs, "local", _serve, words, spec=False)
     parser.add_argument("action", choices=("serve",), help="serve until Ctrl-C")
     parser.add_argument("--port", type=int, default=PORT, help="0 is any free one (default: %(default)s)")
+    words = "switch on the fleet of virtual devices that this file describes"
+    parser.add_argument("--devices", metavar="FILE", type=Path, help=words)
+    words = "the account that the devices belong to (default: %(default)s)"
+    parser.add_argument("--account", metavar="N", type=_account, default=ACCOUNT, help=words)
     add_state_dir(parser)
+
+
+def _account(text: str) -> str:
+    """Read an account's number, as argparse wants it."""
+    if not re.fullmatch(r"[0-9]{12}", text):
+        message = f"'{text}' is not an account: it has twelve digits"
+        raise argparse.ArgumentTypeError(message)
+    return text
 
 
 def _serve(args: argparse.Namespace) -> int:
     if not 0 <= args.port <= 65_535:
         message = f"--port {args.port} is no port"
         raise UsageError(message)
+    if args.devices:
+        readable(args.devices)
     with environment("local serve"):
-        from local_cloud.serve import serve
+        from local_cloud.fleet import read_fleet
+        from local_cloud.serve import Fleet, serve
 
-        serve(args.state_dir, args.port, ready=_say_ready)
+        devices = read_fleet(args.devices) if args.devices else ()
+        fleet = Fleet(account=args.account, devices=devices)
+        serve(args.state_dir, args.port, ready=_say_ready, fleet=fleet)
     return OK
 
 

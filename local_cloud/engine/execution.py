@@ -184,9 +184,9 @@ class Execution:
             "inputDetails": {"truncated": False},
             "roleArn": self.record.role_arn,
         }
-        trail = Trail(self.history)
-        trail.add("", "ExecutionStarted", **details)
-        frame = Frame(facts=self.facts, gate=self._gate, trail=trail)
+        Trail(self.history).add("", "ExecutionStarted", **details)
+        # The first state's event follows no other: its previousEventId is 0 on AWS too.
+        frame = Frame(facts=self.facts, gate=self._gate, trail=Trail(self.history))
         interpreter = Interpreter(world=self._world, journal=self._ledger)
         return interpreter.run(self._machine, frame, self.facts.input)
 

@@ -56,12 +56,12 @@ class Served:
 
 
 @contextmanager
-def serving(state: Path, *, end: signal.Signals = signal.SIGINT) -> Iterator[Served]:
+def serving(state: Path, *options: str, end: signal.Signals = signal.SIGINT) -> Iterator[Served]:
     """`local serve` in a process of its own; it must end well when it is told to, and show no traceback."""
     said = state.with_suffix(".said")
     with said.open("w") as errors:
         process = subprocess.Popen(
-            [sys.executable, *SERVE, str(state)],
+            [sys.executable, *SERVE, str(state), *options],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -92,6 +94,66 @@ def test_the_cli_says_what_the_local_cloud_does_not_emulate(served: Served) -> N
         "(UnknownOperationException) when calling the CreateHub operation: the local cloud does not emulate"
     )
     assert expected in done.stderr
+
+
+@pytest.mark.parametrize("kind", [None, "application/x-www-form-urlencoded; charset=utf-8", "text/plain"])
+@pytest.mark.parametrize("body", [b"hello", b"a=1&b=2", b"\xff\xfe\x00=", b"--x\r\n"])
+def test_a_signed_address_takes_the_bytes_that_are_put_there(
+    served: Served, kind: str | None, body: bytes
+) -> None:
+    s3 = client(served, "s3")
+    s3.create_bucket(Bucket="signed")
+    named = {"Bucket": "signed", "Key": "one"}
+    headers = {"Content-Type": kind} if kind else {}  # urllib, as curl, says a form unless it is told
+    request = urllib.request.Request(
+        s3.generate_presigned_url("put_object", Params=named), data=body, method="PUT", headers=headers
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        assert answer.status == 200
+    assert s3.get_object(**named)["Body"].read() == body
+
+
+def test_an_object_keeps_the_type_of_a_form(served: Served) -> None:
+    s3 = client(served, "s3")
+    s3.create_bucket(Bucket="typed")
+    named, kind = {"Bucket": "typed", "Key": "form"}, "application/x-www-form-urlencoded"
+    s3.put_object(**named, Body=b"a=1", ContentType=kind)
+    kept = s3.get_object(**named)
+    assert (kept["Body"].read(), kept["ContentType"]) == (b"a=1", kind)
+
+
+def test_a_key_of_twelve_digits_is_the_account_of_that_number(served: Served) -> None:
+    def there(service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=served.address,
+            region_name="us-east-1",
+            aws_access_key_id=THERE,
+            aws_secret_access_key="any",
+        )
+
+    assert there("sts").get_caller_identity()["Account"] == THERE
+    there("sqs").create_queue(QueueName="theirs")
+    there("s3").create_bucket(Bucket="theirs")
+    assert "theirs" in there("sqs").get_queue_url(QueueName="theirs")["QueueUrl"]
+    assert "QueueUrls" not in client(served, "sqs").list_queues(QueueNamePrefix="theirs")
+    assert "theirs" not in [one["Name"] for one in client(served, "s3").list_buckets()["Buckets"]]
+    address = there("s3").generate_presigned_url("put_object", Params={"Bucket": "theirs", "Key": "k"})
+    with urllib.request.urlopen(urllib.request.Request(address, data=b"x", method="PUT"), timeout=60) as done:
+        assert done.status == 200
+    assert there("s3").get_object(Bucket="theirs", Key="k")["Body"].read() == b"x"
+
+
+def test_a_role_trusts_the_account_of_such_a_key(served: Served) -> None:
+    trust = {"Effect": "Allow", "Principal": {"AWS": HERE}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    made = served.aws(
+        "iam", "create-role", "--role-name", "theirs", "--assume-role-policy-document", document,
+        AWS_ACCESS_KEY_ID=THERE,
+    )  # fmt: skip
+    named = ("sts", "assume-role", "--role-arn", made["Role"]["Arn"], "--role-session-name", "me")
+    assert served.aws(*named)["AssumedRoleUser"]["Arn"].startswith(f"arn:aws:sts::{THERE}:")
+    assert "AccessDenied" in served.try_aws(*named, AWS_ACCESS_KEY_ID="333333333333").stderr
 
 
 def test_a_header_moves_nobody_into_another_account(served: Served) -> None:

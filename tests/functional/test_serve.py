@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.functional.served import HERE, ROOT, SERVE, Served, serving
+from tests.functional.served import HERE, ROOT, SERVE, THERE, Served, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,6 +178,60 @@ def test_devices_jobs_and_tables_by_the_aws_cli_and_after_a_kill(tmp_path: Path)
         assert ended_job(served) == job
         found = served.aws("dynamodb", "get-item", "--table-name", "parts", "--key", '{"id": {"S": "a"}}')
         assert found["Item"]["size"] == {"N": "3"}
+
+
+def test_a_fleet_is_served_and_takes_what_the_aws_cli_deploys(tmp_path: Path) -> None:
+    fleet, recipe = tmp_path / "devices.yaml", tmp_path / "recipe.json"
+    fleet.write_text("version: 1\ndevices: {'line-{1..2}': {groups: [line]}}\n", encoding="utf-8")
+    recipe.write_text(json.dumps(RECIPE), encoding="utf-8")
+    theirs: dict[str, str] = {"AWS_ACCESS_KEY_ID": THERE}
+    with serving(tmp_path / "state", "--devices", str(fleet), "--account", THERE) as served:
+        assert served.aws("greengrassv2", "list-core-devices") == {"coreDevices": []}
+        listed = served.aws("greengrassv2", "list-core-devices", **theirs)["coreDevices"]
+        assert sorted(one["coreDeviceThingName"] for one in listed) == ["line-1", "line-2"]
+        made = ("greengrassv2", "create-component-version", "--inline-recipe", f"fileb://{recipe}")
+        served.aws(*made, **theirs)
+        group = f"arn:aws:iot:us-east-1:{THERE}:thinggroup/line"
+        wanted = json.dumps({RECIPE["ComponentName"]: {"componentVersion": "1.0.0"}})
+        named = ("greengrassv2", "create-deployment", "--target-arn", group, "--components", wanted)
+        served.aws(*named, **theirs)
+        for thing in ("line-1", "line-2"):
+            ask = ("greengrassv2", "list-effective-deployments", "--core-device-thing-name", thing)
+            assert until_succeeded(served, ask, theirs)[0]["targetArn"] == group
+
+
+def until_succeeded(served: Served, ask: tuple[str, ...], keys: dict[str, str]) -> list[dict[str, Any]]:
+    for _ in range(240):
+        found: list[dict[str, Any]] = served.aws(*ask, **keys)["effectiveDeployments"]
+        if found and all(each["coreDeviceExecutionStatus"] == "SUCCEEDED" for each in found):
+            return found
+        time.sleep(0.5)
+    raise AssertionError(found)
+
+
+@pytest.mark.parametrize(
+    ("fleet", "options", "code", "words"),
+    [
+        ("version: 1\ndevices: {a: {colour: red}}\n", (), 3, "has no key 'colour'"),
+        (None, (), 2, "cannot read"),
+        ("version: 1\ndevices: {a: {}}\n", ("--account", "12"), 2, "twelve digits"),
+    ],
+)
+def test_a_fleet_that_is_wrong_is_not_served(
+    tmp_path: Path, fleet: str | None, options: tuple[str, ...], code: int, words: str
+) -> None:
+    file, state = tmp_path / "fleet.yaml", tmp_path / "state"
+    if fleet:
+        file.write_text(fleet, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, *SERVE, str(state), "--devices", str(file), *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode, words in done.stderr, state.exists()) == (code, True, False), done.stderr
 
 
 def ended_job(served: Served) -> dict[str, Any]:

@@ -237,7 +237,7 @@ def test_history_of_a_task() -> None:
         "ExecutionSucceeded",
     ]
     assert [event["id"] for event in events] == list(range(1, 8))
-    assert [event["previousEventId"] for event in events] == list(range(7))
+    assert [event["previousEventId"] for event in events] == [0, 0, 2, 3, 4, 5, 6]
     assert events[1]["stateEnteredEventDetails"] == {
         "name": "S",
         "input": "2",
