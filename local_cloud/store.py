@@ -79,6 +79,12 @@ class Store:
         with self._lock:
             return self._connection.execute(query, (collection,)).fetchall()
 
+    def count(self, collection: str) -> int:
+        """Return how many documents a collection holds."""
+        query = "select count(*) from documents where collection = ?"
+        with self._lock:
+            return int(self._connection.execute(query, (collection,)).fetchone()[0])
+
     def change(self, collection: str, documents: Mapping[str, bytes | None]) -> None:
         """Keep several bytes by key and forget the keys without any: all of them or, if killed, none."""
         kept = [(collection, key, body) for key, body in documents.items() if body is not None]

@@ -29,7 +29,9 @@ _BACKENDS = "moto"
 _FORMAT = 1
 _OWN = frozenset({"stepfunctions", "greengrassv2", "moto_api", "s3", "dynamodb"})
 """Kept by other parts, or nothing to keep."""
-_ELSEWHERE: Mapping[str, frozenset[str]] = {"sagemaker": frozenset({"training_jobs", "processing_jobs"})}
+_ELSEWHERE: Mapping[str, frozenset[str]] = {
+    "sagemaker": frozenset({"training_jobs", "processing_jobs", "labeling_jobs"})
+}
 """Attributes that their own part keeps."""
 
 

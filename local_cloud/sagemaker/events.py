@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from local_cloud.sagemaker.records import JobRecord, Owner
 
+_NOUNS = {"Labeling": "Ground Truth Labeling"}
 _TIMES = ("CreationTime", "LastModifiedTime", "{}StartTime", "{}EndTime")
 
 
@@ -23,7 +24,7 @@ def build_event(record: JobRecord, owner: Owner) -> dict[str, Any]:
     return {
         "version": "0",
         "id": str(uuid.uuid4()),
-        "detail-type": f"SageMaker {record.kind} Job State Change",
+        "detail-type": f"SageMaker {_NOUNS.get(record.kind, record.kind)} Job State Change",
         "source": "aws.sagemaker",
         "account": owner.account,
         "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -35,6 +36,8 @@ def build_event(record: JobRecord, owner: Owner) -> dict[str, Any]:
 
 def _detail(record: JobRecord) -> dict[str, Any]:
     described = record.response_object
+    if record.kind == "Labeling":  # which job it is, only the event's resources say
+        return {"LabelingJobStatus": record.status}
     names = [
         f"{record.kind}JobName",
         f"{record.kind}JobArn",

@@ -116,6 +116,10 @@ class Job:
         self.record.ask_to_stop()
         self._stop.set()
 
+    def leave(self) -> None:
+        """End the job because the cloud closes."""
+        self.stop()
+
     def join(self, seconds: float) -> None:
         """Wait until the job has ended."""
         if self._thread is not threading.current_thread():
@@ -124,21 +128,10 @@ class Job:
     def _run(self) -> None:
         with self._clock.working():
             with self._places.taken(self._stop):
-                outcome = self._outcome()
+                outcome = judge(self._carry_out, self._work.log)
             self._work.clean()
             self.record.end(outcome.status, secondary=outcome.secondary, **outcome.fields)
             self._ended(self.record)
-
-    def _outcome(self) -> Outcome:
-        try:
-            return self._carry_out()
-        except JobFailedError as error:
-            return Outcome(status="Failed", fields=error.fields)
-        except Exception as error:  # a bug of ours, or a full disk: the job must end and say so
-            with self._work.log.open("a", encoding="utf-8") as log:
-                traceback.print_exception(error, file=log)
-            reason = f"InternalServerError: {type(error).__name__}: {error}"[:MAX_REASON]
-            return Outcome(status="Failed", fields={"FailureReason": reason})
 
     def _carry_out(self) -> Outcome:
         if self._stop.is_set():
@@ -166,3 +159,16 @@ class Job:
         finally:
             process.stop(STOP_SECONDS if code is None else 0)
         return code
+
+
+def judge(carry_out: Callable[[], Outcome], log: Path) -> Outcome:
+    """Return how a job's work ended, whatever it raised."""
+    try:
+        return carry_out()
+    except JobFailedError as error:
+        return Outcome(status="Failed", fields=error.fields)
+    except Exception as error:  # a bug of ours, or a full disk: the job must end and say so
+        with log.open("a", encoding="utf-8") as file:
+            traceback.print_exception(error, file=file)
+        reason = f"InternalServerError: {type(error).__name__}: {error}"[:MAX_REASON]
+        return Outcome(status="Failed", fields={"FailureReason": reason})

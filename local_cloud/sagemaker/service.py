@@ -1,4 +1,4 @@
-"""SageMaker's job service: creates, describes and stops the jobs of every account and region."""
+"""SageMaker's job service: creates, describes, lists and stops the jobs of every account and region."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from typing import TYPE_CHECKING, Any
 from moto.sagemaker.exceptions import ResourceInUseException, ResourceNotFound, ValidationError
 from moto.sagemaker.models import sagemaker_backends
 
+from local_cloud.labelling.sheets import Sheets
+from local_cloud.sagemaker.annotation import LabelingWork
 from local_cloud.sagemaker.errors import RefusedRequestError
 from local_cloud.sagemaker.events import build_event
 from local_cloud.sagemaker.jobs import Job, Places, Work
+from local_cloud.sagemaker.labeling import LabelingRequest, parse_labeling
+from local_cloud.sagemaker.labeling_jobs import LabelingJob, LabelingRecord
 from local_cloud.sagemaker.layout import Machine, Root
 from local_cloud.sagemaker.ledger import Ledger
 from local_cloud.sagemaker.processing import ProcessingWork
@@ -26,6 +30,8 @@ from local_cloud.sagemaker.training import TrainingWork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from moto.sagemaker.models import SageMakerModelBackend
 
     from local_cloud.context import Context
 
@@ -50,9 +56,12 @@ class Family:
     log_group: str
     record: type[JobRecord]
     parse: Callable[[Request], Any]
-    work: type[TrainingWork | ProcessingWork]
-    places: Places
-    jobs: dict[str, Job] = field(default_factory=dict)
+    work: type[TrainingWork | ProcessingWork] | None = None
+    """What its program does; a labelling job has none."""
+    places: Places = field(default_factory=lambda: Places(1))
+    unknown: Callable[..., Exception] = ValidationError
+    """What DescribeJob answers for a name that is not there."""
+    jobs: dict[str, Job | LabelingJob] = field(default_factory=dict)
     """The jobs by ARN."""
 
 
@@ -82,6 +91,16 @@ class SageMakerJobs:
             work=ProcessingWork,
             places=Places(machine.cores),
         )
+        self.labeling = Family(
+            noun="labeling job",
+            name_field="LabelingJobName",
+            arn_kind="labeling-job",
+            records="labeling_jobs",
+            log_group="/aws/sagemaker/LabelingJobs",
+            record=LabelingRecord,
+            parse=parse_labeling,
+            unknown=ResourceNotFound,
+        )
         self._context = context
         self._machine = machine
         self._on_close = on_close
@@ -89,15 +108,23 @@ class SageMakerJobs:
         self._lock = threading.Lock()
         self._closed = False
 
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """The kinds of jobs that there are."""
+        return self.training, self.processing, self.labeling
+
     def create(self, family: Family, request: Request, records: Records, owner: Owner) -> str:
         """Queue a job and return its ARN.
 
         Raises ResourceInUse for a name that exists and ValidationException for what cannot run here.
         """
         try:
-            parsed = family.parse(request)
+            return self._begin(family, request, records, owner)
         except RefusedRequestError as error:
             raise ValidationError(message=str(error)) from error
+
+    def _begin(self, family: Family, request: Request, records: Records, owner: Owner) -> str:
+        parsed = family.parse(request)
         arn = owner.arn(family.arn_kind, parsed.name)
         record = family.record(request, name=parsed.name, arn=arn)
         with self._lock:
@@ -107,15 +134,17 @@ class SageMakerJobs:
                 )
                 raise ResourceInUseException(message=f"{message} this name already exists ({arn})")
             job = self._job(family, parsed, record, owner)
+            if self._context.store is not None:
+                Sheets(self._context.store).forget(arn)
             self._ledger.keep(record)
             self._show(record, records)
             job.start()
         return arn
 
     def describe(self, family: Family, name: str, records: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the job's description; raises ValidationException for an unknown name, as AWS does."""
+        """Return the job's description; raises what AWS answers for an unknown name."""
         if name not in records:
-            raise ValidationError(message=f"Could not find requested job with name: {name}")
+            raise family.unknown(message=f"Could not find requested job with name: {name}")
         described: dict[str, Any] = records[name].response_object
         return described
 
@@ -135,11 +164,10 @@ class SageMakerJobs:
         Those that were under way begin again, from the request they were created with.
         """
         for record in self._ledger.records():
-            family = self.training if isinstance(record, TrainingRecord) else self.processing
+            family = next(each for each in self.families if type(record) is each.record)
             owner = Owner.of(record.arn)
-            backend = sagemaker_backends[owner.account][owner.region]
-            self._show(record, getattr(backend, family.records))
-            if record.status == "Stopping":
+            self._show(record, jobs_of(sagemaker_backends[owner.account][owner.region], family))
+            if record.status == "Stopping" and family is not self.labeling:
                 record.end("Stopped")
             elif record.status not in ENDED:
                 self._start_again(family, record, owner)
@@ -155,9 +183,9 @@ class SageMakerJobs:
         """End every job and give the API back to moto; may be repeated."""
         with self._lock:
             self._closed = True
-            jobs = [*self.training.jobs.values(), *self.processing.jobs.values()]
+            jobs = [job for family in self.families for job in family.jobs.values()]
         for job in jobs:
-            job.stop()
+            job.leave()
         for job in jobs:
             job.join(_JOIN_SECONDS)
         self._on_close()
@@ -177,14 +205,17 @@ class SageMakerJobs:
         record.enter("Starting")
         job.start()
 
-    def _job(self, family: Family, parsed: Any, record: JobRecord, owner: Owner) -> Job:  # noqa: ANN401 - either request
-        job = Job(
-            self._work(family, parsed, record, owner),
-            record,
-            family.places,
-            clock=self._context.clock,
-            ended=lambda ended: self._announce(ended, owner),
-        )
+    def _job(self, family: Family, parsed: Any, record: JobRecord, owner: Owner) -> Job | LabelingJob:  # noqa: ANN401 - any request
+        def ended(record: JobRecord) -> None:
+            self._announce(record, owner)
+
+        clock = self._context.clock
+        job: Job | LabelingJob
+        if isinstance(record, LabelingRecord):
+            job = LabelingJob(self._labels(family, parsed, record, owner), record, clock=clock, ended=ended)
+        else:
+            work = self._work(family, parsed, record, owner)
+            job = Job(work, record, family.places, clock=clock, ended=ended)
         family.jobs[record.arn] = job
         return job
 
@@ -192,26 +223,49 @@ class SageMakerJobs:
         return self._context.log_path(family.log_group, record.name)
 
     def _work(self, family: Family, parsed: Any, record: JobRecord, owner: Owner) -> Work:  # noqa: ANN401 - either request
-        folder = self._context.state_dir / "jobs" / record.name
-        log = self._log(family, record)
-        shutil.rmtree(folder, ignore_errors=True)
-        log.unlink(missing_ok=True)
-
-        def storage(interrupted: Callable[[], bool]) -> Storage:
-            return Storage(self._context.client("s3", owner.account), interrupted)
-
+        if family.work is None:
+            message = f"a {family.noun} runs no program"
+            raise TypeError(message)
         return family.work(
             parsed,
             arn=record.arn,
-            root=Root(path=folder / "opt" / "ml"),
+            root=Root(path=self._cleared(family, record) / "opt" / "ml"),
             machine=self._machine,
-            log=log,
-            storage=storage,
+            log=self._log(family, record),
+            storage=self._storage(owner),
         )
+
+    def _labels(
+        self, family: Family, parsed: LabelingRequest, record: JobRecord, owner: Owner
+    ) -> LabelingWork:
+        return LabelingWork(
+            parsed,
+            arn=record.arn,
+            folder=self._cleared(family, record),
+            context=self._context,
+            log=self._log(family, record),
+            storage=self._storage(owner),
+        )
+
+    def _cleared(self, family: Family, record: JobRecord) -> Path:
+        """Return a job's folder without what an earlier life of the job left there, nor in its log."""
+        folder = self._context.state_dir / "jobs" / record.name
+        shutil.rmtree(folder, ignore_errors=True)
+        self._log(family, record).unlink(missing_ok=True)
+        return folder
+
+    def _storage(self, owner: Owner) -> Callable[[Callable[[], bool]], Storage]:
+        return lambda interrupted: Storage(self._context.client("s3", owner.account), interrupted)
 
     def _announce(self, record: JobRecord, owner: Owner) -> None:
         if not self._closed:
             self._context.emit(build_event(record, owner))
+
+
+def jobs_of(backend: SageMakerModelBackend, family: Family) -> Records:
+    """Return where moto keeps an account's jobs of a kind; it has no place of its own for labelling jobs."""
+    found: Records = vars(backend).setdefault(family.records, {})
+    return found
 
 
 def this_machine(region: str) -> Machine:
