@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from operations.changes import Change
 from operations.errors import OperationError
 from operations.session import ask
+from operations.settling import patiently
 from pipelines import packages, platform
 from pipelines.spec import identifier
 
@@ -101,7 +102,8 @@ def _plan(source: Source, step: Step, file: File) -> CustomFunction:
 
 
 def _create(client: Client, function: CustomFunction, role: str) -> str:
-    reply: Mapping[str, str] = client.create_function(
+    reply: Mapping[str, str] = patiently(
+        client.create_function,
         FunctionName=function.name,
         Runtime=platform.RUNTIME,
         Architectures=[platform.ARCHITECTURE],

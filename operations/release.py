@@ -15,6 +15,7 @@ from operations.changes import Change
 from operations.console import machine_url
 from operations.errors import OperationError
 from operations.session import ask
+from operations.settling import patiently
 from operations.source import Origin
 from operations.versions import Machines, Version, open_machines
 from pipelines import machine, platform, topics
@@ -39,6 +40,8 @@ class Release:
     before: int | None
     changes: tuple[Change, ...]
     url: str
+    stack: str = ""
+    """The CloudFormation stack that the state machine is of, where there is one."""
 
     @property
     def changed(self) -> bool:
@@ -55,7 +58,14 @@ class Release:
         now = f"version {self.version} of '{self.pipeline}' is live"
         before = "" if self.before in (None, self.version) else f", before it was version {self.before}"
         head = f"{now}{before}" if self.changed else f"nothing to do: {now} and is what this spec says"
-        return "\n".join([*(change.render() for change in self.changes), head, f"  {self.url}"])
+        warning = [self._warn()] if self.stack else []
+        return "\n".join([*(change.render() for change in self.changes), head, *warning, f"  {self.url}"])
+
+    def _warn(self) -> str:
+        return (
+            f"note: it is of the stack {self.stack}. Whoever deploys it from another spec puts "
+            f"that one in the place of version {self.version}: deploy it from this one"
+        )
 
 
 def apply(aws: Aws, caller: Caller, usecase: UseCase, source: Source) -> Release:
@@ -67,7 +77,7 @@ def apply(aws: Aws, caller: Caller, usecase: UseCase, source: Source) -> Release
     custom = functions.plan_custom(source)
     role = _custom_role(aws) if custom else ""
     there = aws.enter(usecase)
-    live = machines.live(pipeline)
+    live, stack = machines.live(pipeline), machines.stack(pipeline)
     changes = list(_upload(there.client("s3"), usecase.results_bucket, source))
     arns = dict(platform_functions)
     for function in custom:
@@ -87,6 +97,7 @@ def apply(aws: Aws, caller: Caller, usecase: UseCase, source: Source) -> Release
         version=version.number,
         before=live.number if live else None,
         changes=tuple(changes),
+        stack=stack,
         url=machine_url(machines.arn(pipeline)),
     )
 
@@ -165,13 +176,14 @@ def _publish(
     }
     if machines.describe(pipeline) is None:
         name = platform.machine_name(pipeline)
-        made = machines.client.create_state_machine(name=name, **wanted)
+        made = patiently(machines.client.create_state_machine, name=name, **wanted)
         return machines.version(made["stateMachineVersionArn"]), Change(what=what, action="created")
     newest = next(iter(machines.versions(pipeline)), None)
     version = machines.version(newest) if newest else None
     if version and (version.definition, version.role_arn) == (definition, role):
         return version, Change(what=what, action="unchanged")
-    made = machines.client.update_state_machine(stateMachineArn=machines.arn(pipeline), **wanted)
+    update = machines.client.update_state_machine
+    made = patiently(update, stateMachineArn=machines.arn(pipeline), **wanted)
     return machines.version(made["stateMachineVersionArn"]), Change(what=what, action="updated")
 
 

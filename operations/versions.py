@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from operations.session import Aws, Client
 
 _ABSENT = ("StateMachineDoesNotExist", "ResourceNotFound")
+_STACK_TAG = "aws:cloudformation:stack-name"
+"""CloudFormation's own tag on what it makes (docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide)."""
 PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
 
 
@@ -59,6 +61,12 @@ class Machines:
             self.client.describe_state_machine, *_ABSENT, stateMachineArn=self.arn(pipeline)
         )
         return found
+
+    def stack(self, pipeline: str) -> str:
+        """Return the name of the CloudFormation stack that a state machine is of, or nothing."""
+        reply = ask(self.client.list_tags_for_resource, *_ABSENT, resourceArn=self.arn(pipeline))
+        tags = reply["tags"] if reply else ()
+        return next((str(tag["value"]) for tag in tags if tag["key"] == _STACK_TAG), "")
 
     def live(self, pipeline: str) -> Version | None:
         """Return the version that the alias points at, or None."""

@@ -58,4 +58,6 @@ def _serve(args: argparse.Namespace) -> int:
 
 def _say_ready(address: str) -> None:
     print(address, flush=True)
-    say(f"serving; try: aws --endpoint-url {address} stepfunctions list-state-machines (Ctrl-C ends it)")
+    keys = "AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x AWS_DEFAULT_REGION=us-east-1"
+    say("serving until Ctrl-C; try in another terminal:")
+    say(f"  {keys} aws --endpoint-url {address} stepfunctions list-state-machines")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.functional.served import HERE, ROOT, SERVE, THERE, Served, serving
+from tests.functional.served import AWS, HERE, ROOT, SERVE, THERE, Served, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,6 +107,26 @@ def test_a_session_of_the_aws_cli_and_what_is_left_of_it(tmp_path: Path) -> None
         served.aws("s3", "cp", "s3://results/parts/1.txt", str(tmp_path / "copy.txt"))
         assert (tmp_path / "copy.txt").read_text(encoding="utf-8") == "a part"
         assert settled(served, start(served, machine))["status"] == "SUCCEEDED"
+
+
+def test_the_command_that_is_suggested_works_as_it_stands(served: Served) -> None:
+    """In a shell that knows nothing of AWS, pasted."""
+    said = served.state.with_suffix(".said")
+    give_up = time.monotonic() + 120
+    while " aws --endpoint-url " not in (text := said.read_text(encoding="utf-8")) or text[-1] != "\n":
+        assert time.monotonic() < give_up, text
+        time.sleep(0.05)
+    command = next(line for line in text.splitlines() if "aws --endpoint-url" in line)
+    done = subprocess.run(
+        ["/bin/sh", "-c", command],
+        env={"PATH": f"{AWS.parent}{os.pathsep}{os.environ['PATH']}", "HOME": str(served.state)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "stateMachines" in json.loads(done.stdout)
 
 
 def test_an_execution_goes_on_when_the_cloud_is_served_again(tmp_path: Path) -> None:

@@ -322,6 +322,7 @@ _TABLES: Mapping[str, Mapping[str, Callable[[Call], Iterator[tuple[str, str]]]]]
         "ListExecutions": _plain(),
         "ListStateMachines": _plain(),
         "ListStateMachineVersions": _plain("stateMachineArn"),
+        "ListTagsForResource": _plain("resourceArn"),
         "SendTaskFailure": _plain(),
         "SendTaskHeartbeat": _plain(),
         "SendTaskSuccess": _plain(),

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 
 import cli
 from tests.functional.test_operations.conftest import DATA, ORCHESTRATOR, SPEC, USECASE, Platform
@@ -101,6 +103,41 @@ def test_plan_shows_what_apply_would_change(deployed: Platform, capsys: pytest.C
     assert {each["state"] for each in found["states"]} >= {"label"}
     assert found["rights"] == []
     assert [each["step"] for each in found["reruns"]] == ["label", "transform", "train"]
+
+
+def test_a_new_role_is_waited_for(
+    deployed: Platform, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("operations.settling.time.sleep", waits.append)
+    refusals = ["authorized to assume the provided role"] * 2
+    real = BaseClient._make_api_call
+
+    def call(client: Any, operation: str, request: dict[str, Any]) -> Any:
+        if operation == "CreateStateMachine" and refusals:
+            message = f"Neither the one nor the other is {refusals.pop()}."
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": message}}, operation)
+        return real(client, operation, request)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    assert applied(capsys)["version"] == 1
+    assert waits == [1, 2]
+    assert deployed.live() == 1
+
+
+def test_the_machine_of_a_stack_is_updated_and_it_is_said_what_undoes_that(
+    deployed: Platform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A stack brings triggers and notices, `apply` versions: both have the same machine."""
+    assert applied(capsys)["stack"] == ""
+    arn = f"arn:aws:states:us-east-1:{ORCHESTRATOR}:stateMachine:edgepipe-cookies"
+    tag = {"key": "aws:cloudformation:stack-name", "value": "edgepipe-pipeline-cookies"}
+    deployed.client("stepfunctions").tag_resource(resourceArn=arn, tags=[tag])
+    deployed.spec.write_text(SPEC.replace("default: 3", "default: 4"), encoding="utf-8")
+    assert edgepipe("apply", "pipeline.yaml") == 0
+    assert "note: it is of the stack edgepipe-pipeline-cookies" in capsys.readouterr().out
+    assert deployed.live() == 2
+    assert applied(capsys)["stack"] == "edgepipe-pipeline-cookies"
 
 
 class BrokenError(Exception):
