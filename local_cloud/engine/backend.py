@@ -14,10 +14,11 @@ from moto.stepfunctions.exceptions import (
     ExecutionDoesNotExist,
     InvalidExecutionInput,
     InvalidToken,
+    StateMachineDoesNotExist,
 )
 from moto.stepfunctions.models import StateMachine, StateMachineAlias, StepFunctionBackend
 
-from local_cloud.engine import machines, reader, redrive
+from local_cloud.engine import machines, reader, redrive, versions
 from local_cloud.engine.errors import Failure, InvalidDefinitionError
 from local_cloud.engine.execution import Execution
 from local_cloud.engine.payload import MAX_DATA, decode, too_large
@@ -72,38 +73,63 @@ class EngineBackend(StepFunctionBackend):
         arn: str,
         definition: str | None = None,
         *rest: Any,  # noqa: ANN401 - as above
+        publish: bool | None = None,
+        version_description: str | None = None,
         **named: Any,  # noqa: ANN401 - as above
     ) -> StateMachine:
         """Change a machine; executions that run keep the definition they started with."""
+        versions.require_unqualified(arn)
         if definition is not None:
             _check(definition)
+        before = versions.configuration(self.describe_state_machine(arn))
         machine = super().update_state_machine(arn, definition, *rest, **named)
+        versions.revise(machine, before)
+        if publish:
+            machine.latest_version = versions.publish(machine, version_description)
         self._keep(machine)
         return machine
 
-    def publish_state_machine_version(self, arn: str, description: str | None) -> StateMachineVersion:
-        """Make a version of what a machine is now, or return the last one if it is the same."""
+    def publish_state_machine_version(
+        self, arn: str, description: str | None, revision: str | None = None
+    ) -> StateMachineVersion:
+        """Make a version of what a machine is now, or return the one that there is of it."""
+        versions.require_unqualified(arn)
         machine = self.describe_state_machine(arn)
-        last = machine.latest_version
-        if last is None or (last.definition, last.roleArn) != (machine.definition, machine.roleArn):
-            machine.publish(description)
-            self._keep(machine)
-        return machine.versions[machine.latest_version_number]
+        versions.require_revision(machine, revision)
+        version = versions.publish(machine, description)
+        self._keep(machine)
+        return version
+
+    def delete_state_machine_version(self, arn: str) -> None:
+        """Forget a version, if it is there; executions that it started go on."""
+        number = versions.number_of(arn)
+        try:
+            machine = self.describe_state_machine(arn.rpartition(":")[0])
+        except StateMachineDoesNotExist:
+            return
+        versions.remove(machine, number)
+        self._keep(machine)
 
     def create_state_machine_alias(
         self, name: str, routing_configuration: list[dict[str, Any]], description: str | None
     ) -> StateMachineAlias:
         """Name one or two versions of a machine."""
+        machine = self.machine_of(versions.targets(routing_configuration)[0])
+        versions.require_versions(machine, routing_configuration)
+        if name in machine.aliases:
+            return versions.same_alias(machine.aliases[name], routing_configuration, description)
         alias = super().create_state_machine_alias(name, routing_configuration, description)
-        self._keep(self.describe_state_machine(alias.statemachine_arn))
+        self._keep(machine)
         return alias
 
     def update_state_machine_alias(
         self, arn: str, description: str | None, routing_configuration: list[dict[str, Any]] | None
     ) -> StateMachineAlias:
         """Point an alias at other versions."""
+        machine = self.describe_state_machine(arn.rpartition(":")[0])
+        versions.require_versions(machine, routing_configuration or [])
         alias = super().update_state_machine_alias(arn, description, routing_configuration)
-        self._keep(self.describe_state_machine(alias.statemachine_arn))
+        self._keep(machine)
         return alias
 
     def delete_state_machine_alias(self, arn: str) -> None:
@@ -113,13 +139,15 @@ class EngineBackend(StepFunctionBackend):
 
     def tag_resource(self, arn: str, tags: dict[str, str]) -> None:
         """Set tags of a machine."""
+        machine = versions.tagged(self.state_machines, arn)
         super().tag_resource(arn, tags)
-        self._keep(self.describe_state_machine(arn))
+        self._keep(machine)
 
     def untag_resource(self, arn: str, tag_keys: list[str]) -> None:
         """Take tags off a machine."""
+        machine = versions.tagged(self.state_machines, arn)
         super().untag_resource(arn, tag_keys)
-        self._keep(self.describe_state_machine(arn))
+        self._keep(machine)
 
     def delete_state_machine(self, arn: str) -> None:
         """Delete a machine and stop its executions."""

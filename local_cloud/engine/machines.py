@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from moto.stepfunctions.models import StateMachine, StateMachineAlias, StateMachineVersion
 
 from local_cloud.clock import moment
+from local_cloud.engine.versions import revision, set_revision
 
 if TYPE_CHECKING:
     from moto.stepfunctions.models import StateMachineInstance, StepFunctionBackend
@@ -34,9 +35,11 @@ def record(machine: StateMachine) -> Json:
         "arn": machine.arn,
         "name": machine.name,
         "latest": machine.latest_version_number,
+        "revision": revision(machine),
         "tags": machine.backend.get_tags_list_for_state_machine(machine.arn),
         "versions": [
-            {**_fields(version, _SHARED), "number": number} for number, version in machine.versions.items()
+            {**_fields(version, _SHARED), "number": number, "revision": revision(version)}
+            for number, version in machine.versions.items()
         ],
         "aliases": [_alias_record(alias) for alias in machine.aliases.values()],
     }
@@ -46,9 +49,11 @@ def restore(body: Json, backend: StepFunctionBackend) -> StateMachine:
     """Return the machine of `record`, and give its tags back to the backend."""
     machine: StateMachine = _MACHINE(body["arn"], body["name"], body["definition"], body["roleArn"], backend)
     _fill(machine, body, _SHARED + _SETTINGS)
+    set_revision(machine, body.get("revision"))
     for version in body["versions"]:
         numbered = _VERSION(machine, version["number"], version["description"])
         _fill(numbered, version, _SHARED)
+        set_revision(numbered, version.get("revision"))
         machine.versions[version["number"]] = numbered
     machine.latest_version_number = body["latest"]
     machine.latest_version = machine.versions.get(body["latest"])

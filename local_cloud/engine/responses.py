@@ -12,7 +12,7 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.stepfunctions.responses import StepFunctionResponse
 
 from local_cloud.clock import moment
-from local_cloud.engine import reader, redrive
+from local_cloud.engine import reader, redrive, versions
 from local_cloud.engine.errors import InvalidDefinitionError
 from local_cloud.engine.history import DEFAULT_PAGE, MAX_PAGE
 from local_cloud.engine.redrive import RedriveResponse
@@ -23,9 +23,14 @@ if TYPE_CHECKING:
 
     from local_cloud.engine.backend import EngineBackend
     from local_cloud.engine.execution import Execution
+    from local_cloud.engine.versions import Configured
 
 MAX_DIAGNOSTICS = 100
 _STATUSES = ("RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
+_UPDATES = (
+    *("definition", "roleArn", "loggingConfiguration", "tracingConfiguration"),
+    "encryptionConfiguration",
+)
 _REDRIVEN = ("REDRIVEN", "NOT_REDRIVEN")
 
 
@@ -55,15 +60,40 @@ class EngineResponse(RedriveResponse, RefusedOperations, StepFunctionResponse): 
         }
         return ActionResult({name: value for name, value in shown.items() if value is not None})
 
+    def describe_state_machine(self) -> ActionResult:
+        """Describe a machine or a version."""
+        shown = _fields(super().describe_state_machine())
+        of = self.backend.describe_state_machine(self._get_param("stateMachineArn"))
+        return ActionResult(shown | _revised(of))
+
+    def update_state_machine(self) -> ActionResult:
+        """Change a machine, and make a version of it if asked for."""
+        arn = self._get_param("stateMachineArn")
+        if all(self._get_param(name) is None for name in _UPDATES):
+            message = f"Either {', '.join(_UPDATES)} must be given"
+            raise AWSError(message, "MissingRequiredParameter")
+        shown = _fields(super().update_state_machine())
+        return ActionResult(shown | _revised(self.backend.describe_state_machine(arn)))
+
     def publish_state_machine_version(self) -> ActionResult:
         """Make a version of a machine."""
-        if self._get_param("revisionId") is not None:
-            message = "the local engine keeps no revisions: leave revisionId out to publish the current one"
-            raise _invalid(message)
         version = self.backend.publish_state_machine_version(
-            self._get_param("stateMachineArn"), self._get_param("description")
+            self._get_param("stateMachineArn"),
+            self._get_param("description"),
+            self._get_param("revisionId"),
         )
         return ActionResult({"stateMachineVersionArn": version.arn, "creationDate": version.creation_date})
+
+    def delete_state_machine_version(self) -> ActionResult:
+        """Delete a version to which no alias leads."""
+        self.backend.delete_state_machine_version(self._get_param("stateMachineVersionArn"))
+        return EmptyResult()
+
+    def list_tags_for_resource(self) -> ActionResult:
+        """List a machine's tags."""
+        arn = self._get_param("resourceArn")
+        versions.tagged(self.backend.state_machines, arn)
+        return ActionResult(self.backend.list_tags_for_resource(arn))
 
     def list_state_machine_versions(self) -> ActionResult:
         """List a machine's versions, newest first."""
@@ -200,6 +230,15 @@ class EngineResponse(RedriveResponse, RefusedOperations, StepFunctionResponse): 
             msg = "Invalid Token: 'Invalid token'"
             raise AWSError(msg, "InvalidToken")
         return int(token or 0), limit or DEFAULT_PAGE
+
+
+def _fields(result: ActionResult) -> dict[str, Any]:
+    return cast("dict[str, Any]", result.result)
+
+
+def _revised(thing: Configured) -> dict[str, Any]:
+    found = versions.revision(thing)
+    return {"revisionId": found} if found else {}
 
 
 def _invalid(message: str) -> AWSError:
