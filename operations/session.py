@@ -148,6 +148,23 @@ def open_orchestrator(
     return aws, caller
 
 
+def check_account(
+    settings: Settings, *, account: str, region: str, what: str, option: str, say: Callable[[str], None]
+) -> None:
+    """Show whose credentials something is about to be done with, and refuse those of any other account.
+
+    `option` is the one that chooses them. Raises OperationError.
+    """
+    caller = connect(settings, region=region).caller()
+    say(f"AWS: {what}: {caller}")
+    if caller.account != account:
+        message = (
+            f"{what} goes into account {account}, and these credentials are of {caller.account}: "
+            f"give {option} with a profile of {account}"
+        )
+        raise OperationError(message)
+
+
 def _check_account(caller: Caller, expected: str, reason: str) -> None:
     if caller.account != expected:
         message = (

@@ -7,13 +7,13 @@ import shlex
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from operations.errors import OperationError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from operations.session import Settings
@@ -24,9 +24,14 @@ ORCHESTRATOR = "edgepipe-orchestrator"
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """What to deploy, with whose credentials, from which use cases."""
+    """What to deploy, with whose credentials, from which use cases.
+
+    `account` is where all of it goes, and `option` what chooses its profile on our command line.
+    """
 
     stacks: Sequence[str]
+    account: str
+    option: str = "--profile"
     usecases: Path
     settings: Settings
 
@@ -42,10 +47,36 @@ class Deployment:
         return f"npx cdk {shlex.join(self.words())}"
 
 
-def usecase_stacks(usecase: UseCase) -> dict[str, str]:
-    """Return the stacks of a use case's accounts: name → account."""
-    data = {f"edgepipe-data-{usecase.id}": usecase.data.account} if usecase.data else {}
-    return {f"edgepipe-usecase-{usecase.id}": usecase.account, **data}
+@dataclass(frozen=True, kw_only=True)
+class Profiles:
+    """The AWS CLI's profiles of a use case's accounts; None is whatever the settings say."""
+
+    usecase: str | None = None
+    data: str | None = None
+
+
+def plan_usecase(
+    usecase: UseCase, settings: Settings, profiles: Profiles, folder: Path
+) -> Iterator[Deployment]:
+    """Yield what a use case takes, in its order: one deployment for each of its accounts."""
+    yield Deployment(
+        stacks=[ORCHESTRATOR], account=usecase.orchestrator.account, usecases=folder, settings=settings
+    )
+    yield Deployment(
+        stacks=[f"edgepipe-usecase-{usecase.id}"],
+        account=usecase.account,
+        option="--usecase-profile",
+        usecases=folder,
+        settings=replace(settings, profile=profiles.usecase or settings.profile),
+    )
+    if usecase.data:
+        yield Deployment(
+            stacks=[f"edgepipe-data-{usecase.id}"],
+            account=usecase.data.account,
+            option="--data-profile",
+            usecases=folder,
+            settings=replace(settings, profile=profiles.data or settings.profile),
+        )
 
 
 def deploy(deployment: Deployment) -> int:

@@ -23,9 +23,10 @@ from verbs.verb import (
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from operations.doctor import Check
+    from operations.stacks import Deployment
     from pipelines.machine import Machine
     from pipelines.usecase import UseCase
 
@@ -58,7 +59,10 @@ def _add_usecase(verbs: Verbs) -> None:
     words = "print or run what deploys a use case's stacks, and publish shared components"
     parser = add_verb(verbs, "register", aws.on_aws(_register), words, spec=False)
     parser.add_argument("usecase", metavar="ID")
-    parser.add_argument("--deploy", action="store_true", help="run CDK, with one profile for all accounts")
+    parser.add_argument("--deploy", action="store_true", help="run CDK, in each account with its profile")
+    for account in ("usecase", "data"):
+        words = f"the profile of the {account} account, for CDK (default: --profile)"
+        parser.add_argument(f"--{account}-profile", metavar="NAME", help=words)
     aws.add_options(parser)
     parser = add_verb(verbs, "check", aws.on_aws(_check), "try a use case's roles and buckets", spec=False)
     parser.add_argument("usecase", metavar="ID")
@@ -76,7 +80,12 @@ def _deploy(args: argparse.Namespace) -> int:
     stacks.find_cdk()
     settings = aws.settings_of(args)
     session.open_orchestrator(settings, found[0], say)
-    plan = stacks.Deployment(stacks=[stacks.ORCHESTRATOR], usecases=args.usecase_dir, settings=settings)
+    plan = stacks.Deployment(
+        stacks=[stacks.ORCHESTRATOR],
+        account=found[0].orchestrator.account,
+        usecases=args.usecase_dir,
+        settings=settings,
+    )
     return OK if stacks.deploy(plan) == 0 else FAILED
 
 
@@ -171,15 +180,14 @@ def _register(args: argparse.Namespace) -> int:
 
     case = _read(args.usecase_dir, args.usecase)
     settings = aws.settings_of(args)
-    wanted = {stacks.ORCHESTRATOR: case.orchestrator.account, **stacks.usecase_stacks(case)}
-    for name, account in wanted.items():
-        plan = stacks.Deployment(stacks=[name], usecases=args.usecase_dir, settings=settings)
-        if not args.deploy:
-            say(f"# {name}, with credentials of account {account}:")
+    profiles = stacks.Profiles(usecase=args.usecase_profile, data=args.data_profile)
+    plans = list(stacks.plan_usecase(case, settings, profiles, args.usecase_dir))
+    if args.deploy:
+        _deploy_all(case, plans)
+    else:
+        for plan in plans:
+            say(f"# {plan.stacks[0]}, with credentials of account {plan.account}:")
             print(plan.command())
-        elif stacks.deploy(plan):
-            message = f"CDK could not deploy {name} into account {account}: its own words stand above"
-            raise OperationError(message)
     here, _ = session.open_orchestrator(settings, case, say)
     try:
         there = here.enter(case)
@@ -188,6 +196,27 @@ def _register(args: argparse.Namespace) -> int:
         raise OperationError(message) from error
     print(components.provision(there, case).render())
     return OK
+
+
+def _deploy_all(case: UseCase, plans: Sequence[Deployment]) -> None:
+    """Run CDK in each account, once it is sure that all the credentials are of the right ones."""
+    from operations import session, stacks
+    from operations.errors import OperationError
+
+    stacks.find_cdk()
+    for plan in plans:
+        session.check_account(
+            plan.settings,
+            account=plan.account,
+            region=case.orchestrator.region if plan.stacks[0] == stacks.ORCHESTRATOR else case.region,
+            what=plan.stacks[0],
+            option=plan.option,
+            say=say,
+        )
+    for plan in plans:
+        if stacks.deploy(plan):
+            message = f"CDK could not deploy {plan.stacks[0]} into account {plan.account}: see above"
+            raise OperationError(message)
 
 
 def _list(args: argparse.Namespace) -> int:

@@ -175,6 +175,65 @@ def test_deploy_runs_cdk_for_the_right_account_only(
     assert "write one with `edgepipe usecase init ID`" in capsys.readouterr().err
 
 
+def keys_of(deployed: Platform, account: str) -> str:
+    """Return a profile's lines: the keys of a person of that account."""
+    iam = deployed.client("iam", account)
+    iam.create_user(UserName="mira")
+    made = iam.create_access_key(UserName="mira")["AccessKey"]
+    return f"aws_access_key_id = {made['AccessKeyId']}\naws_secret_access_key = {made['SecretAccessKey']}\n"
+
+
+def test_register_deploys_into_each_account_with_its_own_profile(
+    deployed: Platform, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "".join(
+        f"[{name}]\n{keys_of(deployed, account)}" for name, account in (("bakers", USECASE), ("images", DATA))
+    )
+    file = deployed.folder / "credentials"
+    file.write_text(text, encoding="utf-8")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    drafted = usecase.draft(
+        "bakery",
+        account=USECASE,
+        region=REGION,
+        orchestrator=deployed.usecase.orchestrator,
+        external_id=deployed.usecase.external_id,
+        data_account=DATA,
+    )
+    deployed.folder.joinpath("usecases", "bakery.yaml").write_text(usecase.render(drafted), encoding="utf-8")
+    ran: list[tuple[str, str | None]] = []
+
+    def deploy(plan: stacks.Deployment) -> int:
+        ran.append((plan.stacks[0], plan.settings.profile))
+        return 0
+
+    monkeypatch.setattr(stacks, "deploy", deploy)
+    monkeypatch.setattr(stacks, "find_cdk", lambda: ["cdk"])
+    words = ("usecase", "register", "bakery", "--deploy")
+    for given, remedy in (
+        (
+            (),
+            f"goes into account {USECASE}, and these credentials are of {ORCHESTRATOR}",
+        ),
+        (("--usecase-profile", "bakers"), f"give --data-profile with a profile of {DATA}"),
+        (("--usecase-profile", "images", "--data-profile", "images"), "give --usecase-profile"),
+    ):
+        assert edgepipe(*words, *given) == 5
+        assert remedy in capsys.readouterr().err.splitlines()[-1]
+        assert ran == [], "nothing is deployed before all accounts are the right ones"
+    assert edgepipe(*words, "--usecase-profile", "bakers", "--data-profile", "images") == 0
+    assert ran == [
+        ("edgepipe-orchestrator", None),
+        ("edgepipe-usecase-bakery", "bakers"),
+        ("edgepipe-data-bakery", "images"),
+    ]
+    said = capsys.readouterr().err
+    assert f"AWS: edgepipe-usecase-bakery: account {USECASE}" in said
+    assert edgepipe("usecase", "register", "bakery", "--usecase-profile", "bakers") == 0
+    commands = [line for line in capsys.readouterr().out.splitlines() if line.startswith("npx")]
+    assert [line.partition("--profile ")[2] for line in commands] == ["", "bakers", ""]
+
+
 def test_deploy_says_what_to_install(
     deployed: Platform, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
