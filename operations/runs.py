@@ -24,6 +24,8 @@ ARN = re.compile(
     r"arn:[a-z-]+:states:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):execution:(?P<machine>[^:]+):(?P<run>[^:]+)"
 )
 _ABSENT = "ExecutionDoesNotExist"
+_LOOKED_THROUGH = 1000
+"""How many of the newest runs are looked through for the beginning of a name."""
 _OPEN = ("RUNNING", "PENDING_REDRIVE")
 _PREFIX = platform.machine_name("")
 
@@ -91,19 +93,23 @@ class Entry:
     started: datetime
     stopped: datetime | None
 
+    @property
+    def run_id(self) -> str:
+        """Return the run's name."""
+        return self.arn.rsplit(":", 1)[1]
+
     def as_json(self) -> dict[str, Any]:
         """Return what `--output json` prints."""
         stopped = self.stopped.isoformat() if self.stopped else None
-        run = self.arn.rsplit(":", 1)[1]
-        return {**vars(self), "run_id": run, "started": self.started.isoformat(), "stopped": stopped}
+        return {**vars(self), "run_id": self.run_id, "started": self.started.isoformat(), "stopped": stopped}
 
     def render(self) -> str:
         """Return the run as one line."""
-        return f"{self.started:%Y-%m-%d %H:%M:%S}  {self.status:<10} {self.arn.rsplit(':', 1)[1]}"
+        return f"{self.started:%Y-%m-%d %H:%M:%S}  {self.status:<10} {self.run_id}"
 
 
 def find(machines: Machines, run: str) -> str:
-    """Return the ARN of a run that is named by its ARN or its name. Raises OperationError."""
+    """Return the ARN of a run named by its ARN, its name or how that begins. Raises OperationError."""
     named = ARN.fullmatch(run)
     if named:
         if named["account"] != machines.account or named["region"] != machines.region:
@@ -120,6 +126,13 @@ def find(machines: Machines, run: str) -> str:
             arn = machines.run_arn(pipeline, run)
             if ask(machines.client.describe_execution, _ABSENT, executionArn=arn):
                 return arn
+    begun = [each for each in recent(machines, None, limit=_LOOKED_THROUGH) if each.run_id.startswith(run)]
+    if len(begun) == 1:
+        return begun[0].arn
+    if begun:
+        listed = ", ".join(each.run_id for each in begun[:5])
+        message = f"'{run}' begins the names of {len(begun)} runs: {listed}; give more of the one you mean"
+        raise OperationError(message)
     message = (
         f"there is no run '{run}' in {machines.region} of account {machines.account}: "
         "`edgepipe runs --aws` lists them"

@@ -150,12 +150,13 @@ def open_orchestrator(
 
 def check_account(
     settings: Settings, *, account: str, region: str, what: str, option: str, say: Callable[[str], None]
-) -> None:
+) -> tuple[Aws, Caller]:
     """Show whose credentials something is about to be done with, and refuse those of any other account.
 
-    `option` is the one that chooses them. Raises OperationError.
+    `option` is the one that chooses them. Returns the session. Raises OperationError.
     """
-    caller = connect(settings, region=region).caller()
+    aws = connect(settings, region=region)
+    caller = aws.caller()
     say(f"AWS: {what}: {caller}")
     if caller.account != account:
         message = (
@@ -163,6 +164,7 @@ def check_account(
             f"give {option} with a profile of {account}"
         )
         raise OperationError(message)
+    return aws, caller
 
 
 def _check_account(caller: Caller, expected: str, reason: str) -> None:

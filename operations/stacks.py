@@ -10,16 +10,19 @@ import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from operations.errors import OperationError
+from operations.errors import OperationError, is_denied
+from operations.session import ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from operations.session import Settings
+    from operations.session import Aws, Caller, Settings
     from pipelines.usecase import UseCase
 
 ORCHESTRATOR = "edgepipe-orchestrator"
+BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
+"""Where `cdk bootstrap` leaves its version (docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +85,25 @@ def plan_usecase(
 def deploy(deployment: Deployment) -> int:
     """Run CDK and return its exit code. Raises OperationError for a tool that is not there."""
     return subprocess.run([*find_cdk(), *deployment.words()], check=False).returncode  # noqa: S603 - CDK itself
+
+
+def require_bootstrap(aws: Aws, caller: Caller) -> None:
+    """Raise OperationError where CDK has never been set up; who may not look is let through to CDK."""
+    try:
+        found = ask(aws.client("ssm").get_parameter, "ParameterNotFound", Name=BOOTSTRAP)
+    except Exception as error:
+        if is_denied(error):
+            return
+        raise
+    if found is None:
+        where = f"{caller.region} of account {caller.account}"
+        message = f"CDK has never been set up in {where}: {bootstrap_command(caller)}"
+        raise OperationError(message)
+
+
+def bootstrap_command(caller: Caller) -> str:
+    """Return the command that sets up CDK in an account."""
+    return f"npx cdk bootstrap aws://{caller.account}/{caller.region}"
 
 
 def find_cdk() -> list[str]:

@@ -79,7 +79,7 @@ def _deploy(args: argparse.Namespace) -> int:
     found = _registered(args.usecase_dir)
     stacks.find_cdk()
     settings = aws.settings_of(args)
-    session.open_orchestrator(settings, found[0], say)
+    stacks.require_bootstrap(*session.open_orchestrator(settings, found[0], say))
     plan = stacks.Deployment(
         stacks=[stacks.ORCHESTRATOR],
         account=found[0].orchestrator.account,
@@ -205,7 +205,7 @@ def _deploy_all(case: UseCase, plans: Sequence[Deployment]) -> None:
 
     stacks.find_cdk()
     for plan in plans:
-        session.check_account(
+        there = session.check_account(
             plan.settings,
             account=plan.account,
             region=case.orchestrator.region if plan.stacks[0] == stacks.ORCHESTRATOR else case.region,
@@ -213,6 +213,7 @@ def _deploy_all(case: UseCase, plans: Sequence[Deployment]) -> None:
             option=plan.option,
             say=say,
         )
+        stacks.require_bootstrap(*there)
     for plan in plans:
         if stacks.deploy(plan):
             message = f"CDK could not deploy {plan.stacks[0]} into account {plan.account}: see above"

@@ -53,7 +53,8 @@ def read(text: str) -> Machine:
         machine = _machine(Fields(json.loads(text, object_pairs_hook=_unique), "state machine"), problems)
     except (ProblemError, json.JSONDecodeError) as error:
         raise InvalidDefinitionError([*problems, str(error)]) from None
-    problems += rules.check(machine)
+    # A state that was refused is in no scope: rules about the whole would find it missing.
+    problems += [] if problems else rules.check(machine)
     if problems:
         raise InvalidDefinitionError(problems)
     return machine

@@ -96,6 +96,12 @@ def test_the_cli_says_what_the_local_cloud_does_not_emulate(served: Served) -> N
     assert expected in done.stderr
 
 
+@pytest.mark.parametrize(("service", "call"), [("s3", "list_buckets"), ("greengrassv2", "list_components")])
+def test_no_answer_is_for_web_pages(served: Served, service: str, call: str) -> None:
+    headers = getattr(client(served, service), call)()["ResponseMetadata"]["HTTPHeaders"]
+    assert not [name for name in headers if name.lower().startswith("access-control")]
+
+
 @pytest.mark.parametrize("kind", [None, "application/x-www-form-urlencoded; charset=utf-8", "text/plain"])
 @pytest.mark.parametrize("body", [b"hello", b"a=1&b=2", b"\xff\xfe\x00=", b"--x\r\n"])
 def test_a_signed_address_takes_the_bytes_that_are_put_there(

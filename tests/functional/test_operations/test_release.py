@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -109,7 +110,7 @@ def test_a_new_role_is_waited_for(
     deployed: Platform, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr("operations.settling.time.sleep", waits.append)
+    monkeypatch.setattr("operations.settling.time", SimpleNamespace(sleep=waits.append))
     refusals = ["authorized to assume the provided role"] * 2
     real = BaseClient._make_api_call
 

@@ -140,6 +140,17 @@ def test_runs_are_listed_newest_first(live: Platform, capsys: pytest.CaptureFixt
     assert edgepipe("runs", "--aws", "--status", "INTERRUPTED") == 2
 
 
+def test_a_run_is_named_by_how_its_name_begins(live: Platform, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [submitted(capsys, "pipeline.yaml", "--param", f"epochs={n}")["run"] for n in (1, 2)]
+    capsys.readouterr()
+    assert edgepipe("watch", runs[0][:-2], "--aws", "--output", "json") == 0
+    assert json.loads(capsys.readouterr().out)["run_id"] == runs[0]
+    assert edgepipe("status", "cookies-", "--aws") == 5
+    said = capsys.readouterr().err
+    assert "'cookies-' begins the names of 2 runs" in said
+    assert all(run in said for run in runs)
+
+
 def test_a_waiting_run_is_stopped_once(
     live: Platform, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
