@@ -43,6 +43,15 @@ class Approvals:
     stdin: TextIO | None
     _asked: set[str] = field(default_factory=set)
 
+    def answer_beforehand(self, run_arn: str) -> None:
+        """Answer what the run waits for and was answered before it began; asks nobody."""
+        if not self.answers:
+            return
+        approval: Any = importlib.import_module("tasks.approval")
+        for each in approval.open_approvals(run_arn):
+            if each.step in self.answers:
+                approval.answer(run_arn, each.step, **vars(self._given(each.step)))
+
     def look(self, run_arn: str) -> None:
         """Answer what the run waits for and somebody has decided; returns at once."""
         approval: Any = importlib.import_module("tasks.approval")
@@ -56,15 +65,18 @@ class Approvals:
 
     def _decide(self, step: str, message: str) -> Decision | None:
         if step in self.answers:
-            approved = self.answers[step]
-            flag = f"--{'approve' if approved else 'reject'} {step}"
-            return Decision(approved=approved, comment=flag, by=user_name())
+            return self._given(step)
         if decision := self.requests.answer(step):
             return decision
         if self.stdin is None:
             self._say_once(step, f"{step}: {message} To answer: {self.how} {step} (or reject)")
             return None
         return self._ask(step, message, self.stdin)
+
+    def _given(self, step: str) -> Decision:
+        approved = self.answers[step]
+        flag = f"--{'approve' if approved else 'reject'} {step}"
+        return Decision(approved=approved, comment=flag, by=user_name())
 
     def _ask(self, step: str, message: str, stdin: TextIO) -> Decision | None:
         if step not in self._asked:

@@ -62,7 +62,8 @@ class LocalRun:
         (self.plan.folder / DRIVER_FILE).write_text(str(os.getpid()), encoding="utf-8")
         definition = self._definition()
         deployed = None if definition else deploy(self.cloud, self.plan)
-        with rules(self.cloud.context, deployed.definition if deployed else definition or ""):
+        runs = deployed.definition if deployed else definition or ""
+        with rules(self.cloud.context, runs, lambda: self.approvals.answer_beforehand(self.plan.arn)):
             if deployed:
                 self._begin(deployed)
             else:

@@ -14,7 +14,7 @@ from local_cloud.context import ORCHESTRATOR_ACCOUNT, Context, Event
 from pipelines.platform import function_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 SWEEP_SECONDS = 2.0
 """On AWS the sweeper wakes once a minute; here a lost event should not cost a minute."""
@@ -28,15 +28,17 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def rules(context: Context, definition: str = "") -> Iterator[None]:
+def rules(
+    context: Context, definition: str = "", before_sweeps: Callable[[], None] | None = None
+) -> Iterator[None]:
     """Deliver events, wake the sweeper and let scaled time pass until the block ends.
 
-    However fast the cloud's clock runs, the sweeper wakes often enough for the heartbeats of `definition`.
+    However fast the cloud's clock runs, the sweeper wakes often enough for the heartbeats of `definition`,
+    and `before_sweeps` is called each time before it.
     """
     stopping = threading.Event()
-    sweeper = threading.Thread(
-        target=_sweep, args=(context, stopping, silence(definition)), name="sweep schedule"
-    )
+    naps = (context, stopping, silence(definition), before_sweeps or _do_nothing)
+    sweeper = threading.Thread(target=_sweep, args=naps, name="sweep schedule")
     before, context.emit = context.emit, lambda event: _deliver(context, event)
     sweeper.start()
     try:
@@ -59,11 +61,18 @@ def _deliver(context: Context, event: Event) -> None:
     _invoke(context, "events", event)
 
 
-def _sweep(context: Context, stopping: threading.Event, silence: float) -> None:
+def _do_nothing() -> None:
+    """Do nothing before a sweep."""
+
+
+def _sweep(
+    context: Context, stopping: threading.Event, silence: float, before_sweep: Callable[[], None]
+) -> None:
     while not stopping.is_set():
         context.clock.allow(silence)
         context.clock.wait(stopping, SWEEP_SECONDS)
         if not stopping.wait(LEAST_SWEEP_SECONDS):
+            before_sweep()
             sweep(context)
 
 

@@ -6,15 +6,15 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from operations.errors import OperationError, explain
+from operations.bucket_access import Match, Request, judge
+from operations.errors import DENIED, OperationError, error_code, explain
 from operations.session import ask
-from operations.stacks import BOOTSTRAP, bootstrap_command
 from pipelines import platform, rights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from operations.session import Aws, Caller, Settings
+    from operations.session import Aws, Caller, Client, Settings
     from pipelines.machine import Machine
     from pipelines.usecase import UseCase
 
@@ -24,17 +24,23 @@ _QUOTAS = {"train": "training job", "compile": "processing job"}
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One thing that was looked at; `remedy` is the command that mends it, where there is one."""
+    """One thing that was looked at; `remedy` is the command that mends it, where there is one.
+
+    What is not `sure` could not be looked at, or depends on what only a request knows: then `ok` says that
+    nothing wrong was found, and `remedy` is the command that looks.
+    """
 
     name: str
     ok: bool
     message: str
     remedy: str = ""
+    sure: bool = True
 
     def render(self) -> str:
         """Return one line."""
-        remedy = f". To mend it: {self.remedy}" if self.remedy else ""
-        return f"{'ok   ' if self.ok else 'WRONG'} {self.name}: {self.message}{remedy}"
+        remedy = f". To {'mend it' if self.sure else 'be sure'}: {self.remedy}" if self.remedy else ""
+        verdict = ("ok   " if self.ok else "WRONG") if self.sure else "?    "
+        return f"{verdict} {self.name}: {self.message}{remedy}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +75,13 @@ def examine_usecase(visit: Visit, usecase: UseCase) -> Iterator[Check]:
         there = visit.aws.enter(usecase)
     except Exception as error:  # as above
         yield Check(name=f"{name}, role", ok=False, message=_explain(error, visit))
+        yield _unseen_bootstrap(name, usecase.account, usecase.region)
+        if usecase.data:
+            yield _unseen_bootstrap(f"{name}, images", usecase.data.account, usecase.region)
         return
     yield Check(name=f"{name}, role", ok=True, message=f"{usecase.operator} lets us in with its ExternalId")
     checks: dict[str, Callable[[], Iterable[Check]]] = {
+        f"{name}, bootstrap": lambda: _look_for_bootstrap(there, name, usecase.account),
         f"{name}, handlers": lambda: _check_trust(there, usecase),
         f"{name}, buckets": lambda: _check_buckets(there, usecase),
         f"{name}, images": lambda: _check_images(visit.aws, usecase),
@@ -133,10 +143,32 @@ def _check_homes(caller: Caller, usecases: Sequence[UseCase]) -> Iterator[Check]
 
 
 def _check_bootstrap(aws: Aws, caller: Caller) -> Iterator[Check]:
-    found = ask(aws.client("ssm").get_parameter, "ParameterNotFound", Name=BOOTSTRAP)
+    yield _bootstrap("bootstrap", aws, caller.account)
+
+
+def _bootstrap(name: str, aws: Aws, account: str) -> Check:
+    """Look for what `cdk bootstrap` leaves behind, in the account that the session is in."""
+    found = ask(aws.client("ssm").get_parameter, "ParameterNotFound", Name=platform.BOOTSTRAP)
     message = f"CDK's, version {found['Parameter']['Value']}" if found else "CDK has never been set up here"
-    remedy = "" if found else bootstrap_command(caller)
-    yield Check(name="bootstrap", ok=bool(found), message=message, remedy=remedy)
+    remedy = "" if found else f"npx cdk bootstrap aws://{account}/{aws.region}"
+    return Check(name=name, ok=bool(found), message=message, remedy=remedy)
+
+
+def _look_for_bootstrap(there: Aws, name: str, account: str) -> Iterator[Check]:
+    """Look in another account, as far as the role there lets us."""
+    try:
+        yield _bootstrap(f"{name}, bootstrap", there, account)
+    except Exception as error:
+        if error_code(error) not in DENIED:
+            raise
+        yield _unseen_bootstrap(name, account, there.region)
+
+
+def _unseen_bootstrap(name: str, account: str, region: str) -> Check:
+    look = f"aws ssm get-parameter --name {platform.BOOTSTRAP} --region {region} --profile PROFILE"
+    message = f"account {account} cannot be looked into from here"
+    remedy = f"{look} (a profile of {account})"
+    return Check(name=f"{name}, bootstrap", ok=True, sure=False, message=message, remedy=remedy)
 
 
 def _check_table(aws: Aws, _caller: Caller) -> Iterator[Check]:
@@ -212,43 +244,63 @@ def _check_images(aws: Aws, usecase: UseCase) -> Iterator[Check]:
     data = usecase.data
     if data is None or not data.role_arn:
         return
+    name = f"use case {usecase.id}, images"
     there = aws.assume(data.role_arn, data.external_id or usecase.external_id, region=usecase.region)
+    yield from _look_for_bootstrap(there, name, data.account)
     reply = ask(there.client("s3").get_bucket_policy, "NoSuchBucketPolicy", Bucket=usecase.data_bucket)
-    policy = reply["Policy"] if reply else ""
-    lacking = [role for role in (usecase.role_arn, usecase.execution_role_arn) if role not in policy]
-    message = f"{usecase.data_bucket} in {data.account} "
-    message += f"does not let in {', '.join(lacking)}" if lacking else "lets the use case's roles read"
-    yield Check(
-        name=f"use case {usecase.id}, images",
-        ok=not lacking,
-        message=message,
-        remedy=_register(usecase, lacking),
-    )
+    yield judge_images(json.loads(reply["Policy"]) if reply else {}, usecase)
+
+
+def judge_images(policy: Mapping[str, Any], usecase: UseCase) -> Check:
+    """Say whether a data bucket's policy lets the use case's roles do what handlers and jobs do there."""
+    name, bucket = f"use case {usecase.id}, images", f"arn:aws:s3:::{usecase.data_bucket}"
+    wanted = {"s3:GetObject": f"{bucket}/*", "s3:ListBucket": bucket}
+    found: dict[Match, list[str]] = {match: [] for match in Match}
+    for role in (usecase.role_arn, usecase.execution_role_arn):
+        for action, resource in wanted.items():
+            verdict = judge(policy, Request(role=role, action=action, resource=resource))
+            found[verdict.allowed].append(f"{action} by {role}: {verdict.reason}")
+    if found[Match.NO]:
+        message = f"the policy of {usecase.data_bucket} refuses {'; '.join(found[Match.NO])}"
+        return Check(name=name, ok=False, message=message, remedy=_register(usecase, wanted))
+    if found[Match.UNSURE]:
+        message = f"the policy of {usecase.data_bucket} leaves open {'; '.join(found[Match.UNSURE])}"
+        look = f"read it: aws s3api get-bucket-policy --bucket {usecase.data_bucket}"
+        return Check(name=name, ok=True, sure=False, message=message, remedy=look)
+    return Check(name=name, ok=True, message=f"{usecase.data_bucket} lets the use case's roles list and read")
 
 
 def _check_quotas(there: Aws, machine: Machine | None, usecase: UseCase) -> Iterator[Check]:
     wanted = {quota for _, quota in instance_types(machine)} if machine else set()
     if not wanted:
         return
-    pages = (
-        there.client("service-quotas").get_paginator("list_service_quotas").paginate(ServiceCode="sagemaker")
-    )
-    known = {each["QuotaName"]: each for page in pages for each in page["Quotas"]}
+    quotas = there.client("service-quotas")
+    known = _read_quotas(quotas, "list_service_quotas")
+    if wanted - set(known):  # that list has only what was ever set
+        known = {**_read_quotas(quotas, "list_aws_default_service_quotas"), **known}
     for name in sorted(wanted):
-        found = known.get(name, {})
-        value = found.get("Value", 0)
-        remedy = (
-            ""
-            if value
-            else (
-                "aws service-quotas request-service-quota-increase --service-code sagemaker "
-                f"--quota-code {found.get('QuotaCode', 'CODE')} --desired-value 1 --region {usecase.region} "
-                f"(in account {usecase.account})"
-            )
-        )
-        yield Check(
-            name=f"use case {usecase.id}, quota", ok=bool(value), message=f"{name}: {value:g}", remedy=remedy
-        )
+        yield _judge_quota(name, known.get(name), usecase)
+
+
+def _read_quotas(client: Client, operation: str) -> dict[str, Mapping[str, Any]]:
+    pages = client.get_paginator(operation).paginate(ServiceCode="sagemaker")
+    return {each["QuotaName"]: each for page in pages for each in page["Quotas"]}
+
+
+def _judge_quota(name: str, found: Mapping[str, Any] | None, usecase: UseCase) -> Check:
+    title = f"use case {usecase.id}, quota"
+    if found is None:
+        message = f"AWS lists no quota of the name '{name}'"
+        look = f"aws service-quotas list-service-quotas --service-code sagemaker --region {usecase.region}"
+        return Check(name=title, ok=True, sure=False, message=message, remedy=look)
+    value = found["Value"]
+    ask_for_more = (
+        "aws service-quotas request-service-quota-increase --service-code sagemaker "
+        f"--quota-code {found['QuotaCode']} --desired-value 1 --region {usecase.region} "
+        f"(in account {usecase.account})"
+    )
+    remedy = "" if value else ask_for_more
+    return Check(name=title, ok=bool(value), message=f"{name}: {value:g}", remedy=remedy)
 
 
 def _register(usecase: UseCase, wrong: object) -> str:

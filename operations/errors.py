@@ -28,7 +28,7 @@ _UNKNOWN = frozenset(
         "AuthFailure",
     )
 )
-_DENIED = frozenset(("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden"))
+DENIED = frozenset(("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403", "Forbidden"))
 _BUSY = frozenset(
     ("Throttling", "ThrottlingException", "TooManyRequestsException", "SlowDown", "RequestLimitExceeded")
 )
@@ -65,11 +65,6 @@ def error_code(error: BaseException) -> str:
     return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
 
 
-def is_denied(error: BaseException) -> bool:
-    """Say whether AWS has refused a call for want of a right."""
-    return error_code(error) in _DENIED
-
-
 @contextmanager
 def explained(settings: Settings) -> Iterator[None]:
     """Turn botocore's errors into OperationErrors that name the remedy."""
@@ -98,7 +93,7 @@ def _explain_answer(code: str, error: Exception, settings: Settings) -> str:
         return f"AWS does not know these credentials ({code}). {sign_in(settings)}"
     operation = getattr(error, "operation_name", "a call")
     words = str(getattr(error, "response", {}).get("Error", {}).get("Message", "")) or str(error)
-    if code in _DENIED:
+    if code in DENIED:
         return f"AWS does not allow {operation}: {words}. Ask for that right, or use another --profile"
     if code in _BUSY:
         return f"AWS is busy and did not answer {operation} ({code}). Run the same command again"

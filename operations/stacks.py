@@ -10,8 +10,9 @@ import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from operations.errors import OperationError, is_denied
+from operations.errors import DENIED, OperationError, error_code
 from operations.session import ask
+from pipelines import platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from pipelines.usecase import UseCase
 
 ORCHESTRATOR = "edgepipe-orchestrator"
-BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
-"""Where `cdk bootstrap` leaves its version (docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,20 +89,17 @@ def deploy(deployment: Deployment) -> int:
 def require_bootstrap(aws: Aws, caller: Caller) -> None:
     """Raise OperationError where CDK has never been set up; who may not look is let through to CDK."""
     try:
-        found = ask(aws.client("ssm").get_parameter, "ParameterNotFound", Name=BOOTSTRAP)
+        found = ask(aws.client("ssm").get_parameter, "ParameterNotFound", Name=platform.BOOTSTRAP)
     except Exception as error:
-        if is_denied(error):
+        if error_code(error) in DENIED:
             return
         raise
     if found is None:
         where = f"{caller.region} of account {caller.account}"
-        message = f"CDK has never been set up in {where}: {bootstrap_command(caller)}"
+        message = (
+            f"CDK has never been set up in {where}: npx cdk bootstrap aws://{caller.account}/{caller.region}"
+        )
         raise OperationError(message)
-
-
-def bootstrap_command(caller: Caller) -> str:
-    """Return the command that sets up CDK in an account."""
-    return f"npx cdk bootstrap aws://{caller.account}/{caller.region}"
 
 
 def find_cdk() -> list[str]:

@@ -47,6 +47,9 @@ SERVICE_FUNCTIONS: Mapping[str, str] = {
 }
 """The functions beside the kinds': name → handler."""
 
+BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
+"""Where `cdk bootstrap` leaves its version (docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html)."""
+
 LIVE = "live"
 """The alias of a state machine on which runs start; `rollback` moves it back."""
 EVENT_BUS = "edgepipe"

@@ -62,7 +62,9 @@ def bucket_statements(usecase: UseCase) -> list[dict[str, Any]]:
 def reader_statements(usecase: UseCase) -> list[dict[str, Any]]:
     """Return what people, and checks of theirs, may do there."""
     bucket = f"arn:aws:s3:::{usecase.data_bucket}"
-    return [allow(LOOK, [bucket]), allow(READ, [f"{bucket}/*"])]
+    account = usecase.data.account if usecase.data else usecase.account
+    parameter = Place(account=account, region=usecase.region).parameter(platform.BOOTSTRAP)
+    return [allow(LOOK, [bucket]), allow(READ, [f"{bucket}/*"]), allow(["ssm:GetParameter"], [parameter])]
 
 
 def cors_rules(usecase_id: str, origins: Sequence[str]) -> list[dict[str, Any]]:

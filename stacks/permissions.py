@@ -85,6 +85,7 @@ def execution_statements(usecase: UseCase) -> Statements:
 def operator_statements(usecase: UseCase) -> Statements:
     """Return what edgepipe's commands and deployments do there: bring files and components, and look."""
     scopes = _usecase_scopes(usecase)
+    here = Place(account=usecase.account, region=usecase.region)
     results, components = _bucket(usecase.results_bucket), _bucket(usecase.component_bucket)
     buckets = sorted(
         {results, components} | ({_bucket(usecase.data_bucket)} if usecase.data is None else set())
@@ -100,7 +101,8 @@ def operator_statements(usecase: UseCase) -> Statements:
         allow(["greengrass:ListComponentVersions"], scopes["components"]),
         allow(["greengrass:GetCoreDevice"], scopes["devices"]),
         allow(["logs:FilterLogEvents"], [_job_logs(usecase)]),
-        allow(["servicequotas:ListServiceQuotas"], ["*"]),
+        allow(["servicequotas:ListAWSDefaultServiceQuotas", "servicequotas:ListServiceQuotas"], ["*"]),
+        allow(["ssm:GetParameter"], [here.parameter(platform.BOOTSTRAP)]),
         allow(["iam:GetRole"], [usecase.role_arn]),
     ]
 

@@ -38,6 +38,10 @@ class Place:
         """Return the ARN of a state machine, by its full name."""
         return self.arn("states", f"stateMachine:{name}")
 
+    def parameter(self, name: str) -> str:
+        """Return the ARN of a parameter of Systems Manager, by its name, which begins with a slash."""
+        return self.arn("ssm", f"parameter{name}")
+
     def bus(self) -> str:
         """Return the ARN of the platform's event bus."""
         return self.arn("events", f"event-bus/{platform.EVENT_BUS}")

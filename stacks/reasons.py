@@ -34,6 +34,7 @@ STARS: Mapping[str, str] = {
     "ecr:GetAuthorizationToken": "ECR's token is for the whole registry; the pull itself is limited",
     "greengrass:CreateDeployment": "takes no resource; the IoT actions beside it limit its reach",
     "greengrass:ListDeployments": "takes no resource in the service authorization reference",
+    "servicequotas:ListAWSDefaultServiceQuotas": "quotas have no resource to list them by",
     "servicequotas:ListServiceQuotas": "quotas have no resource to list them by",
     "states:SendTaskFailure": "a task token has no ARN, and Step Functions offers no resource",
     "states:SendTaskHeartbeat": "a task token has no ARN, and Step Functions offers no resource",

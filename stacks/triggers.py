@@ -1,27 +1,22 @@
-"""What starts a pipeline by itself: a schedule, new data, or a figure of its devices that drifts.
+"""What starts a pipeline by itself: a schedule, or new data.
 
-A figure is read from CloudWatch: namespace `edgepipe`, the metric's name, dimensions Pipeline and UseCase.
-Whoever knows the devices' predictions publishes it there.
+The language has a third trigger, `drift`. It is refused: no component of the devices publishes a figure of
+what they predict, and an alarm on a metric that nobody publishes would look like a trigger and be none.
 """
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
-from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_events as events
 from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
-from pipelines import configs, platform
-from stacks.alarms import NAMESPACE
+from pipelines import platform
 from stacks.deployment import NEW_DATA
 from stacks.functions import DeadLetters
 from stacks.roles import add_role, allow, trust_service
 from stacks.sections import read_section
-from stacks.services import target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +26,6 @@ if TYPE_CHECKING:
     from stacks.places import Place
 
 LOOK_FOR_DATA = "rate(15 minutes)"
-DAY_SECONDS = 86_400
 
 
 class TriggerError(Exception):
@@ -58,7 +52,11 @@ class Triggers(Construct):
             case "new_data":
                 self._look_for_data(name, value)
             case _:
-                self._watch(name, value)
+                message = (
+                    f"a trigger on the drift of {value['metric']} cannot be deployed: nothing publishes that "
+                    "figure of the devices' predictions. Leave the trigger out"
+                )
+                raise TriggerError(message)
 
     def _schedule(self, name: str, expression: str) -> None:
         self._call(name, expression, self._alias, "states:StartExecution", {})
@@ -93,29 +91,6 @@ class Triggers(Construct):
             ),
         )
 
-    def _watch(self, name: str, value: Mapping[str, Any]) -> None:
-        """Start a run when the figure leaves its range; the next one only after it has come back."""
-        alarm = _add_drift_alarm(self, f"{name}-alarm", value, self._dimensions())
-        role = self._add_role(name, "events", [allow(["states:StartExecution"], [self._alias])])
-        rule = events.CfnRule(
-            self,
-            name,
-            event_pattern={
-                "source": ["aws.cloudwatch"],
-                "detail-type": ["CloudWatch Alarm State Change"],
-                "resources": [alarm.attr_arn],
-                "detail": {"state": {"value": ["ALARM"]}},
-            },
-            targets=[target(self._alias, self.undelivered, role_arn=role, input=json.dumps({}))],
-        )
-        self.undelivered.allow_rule(rule.attr_arn)
-
-    def _dimensions(self) -> list[cloudwatch.CfnAlarm.DimensionProperty]:
-        named = {"Pipeline": self._pipeline.name, "UseCase": self._usecase.id}
-        return [
-            cloudwatch.CfnAlarm.DimensionProperty(name=name, value=value) for name, value in named.items()
-        ]
-
     def _add_role(self, name: str, service: str, statements: list[dict[str, Any]]) -> str:
         trust = [trust_service(service, account=self._home.account)]
         arn: str = add_role(self, f"{name}-role", name=None, trust=trust, statements=statements).attr_arn
@@ -123,32 +98,3 @@ class Triggers(Construct):
 
     def _bury(self) -> dict[str, Any]:
         return allow(["sqs:SendMessage"], [self.undelivered.arn])
-
-
-def _add_drift_alarm(
-    scope: Construct,
-    name: str,
-    value: Mapping[str, Any],
-    dimensions: list[cloudwatch.CfnAlarm.DimensionProperty],
-) -> cloudwatch.CfnAlarm:
-    seconds = configs.seconds(value["over"])
-    if seconds > DAY_SECONDS:
-        message = (
-            f"drift of {value['metric']}: CloudWatch averages over a day at most, not over {value['over']}"
-        )
-        raise TriggerError(message)
-    below = "below" in value
-    return cloudwatch.CfnAlarm(
-        scope,
-        name,
-        alarm_description=f"{value['metric']} drifts: a new run is started",
-        namespace=NAMESPACE,
-        metric_name=value["metric"],
-        dimensions=dimensions,
-        statistic="Average",
-        period=-(-seconds // 60) * 60,
-        evaluation_periods=1,
-        comparison_operator="LessThanThreshold" if below else "GreaterThanThreshold",
-        threshold=value["below"] if below else value["above"],
-        treat_missing_data="ignore",
-    )

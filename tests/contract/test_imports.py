@@ -61,7 +61,7 @@ TABLE = (
         ours=frozenset({"operations", "pipelines"}),
         late=frozenset({"boto3", "botocore", "tasks"}),
     ),
-    Row(path="cli.py", ours=frozenset({"verbs"}), late=frozenset({"pipelines", "local_cloud", "operations"})),
+    Row(path="cli.py", late=frozenset({"verbs"})),
     Row(
         path="verbs",
         ours=frozenset({"verbs"}),
@@ -199,7 +199,7 @@ def test_every_module_of_ours_is_in_the_table() -> None:
         ("import tasks.train", "local_cloud", True),
         ("import numpy", "cli.py", True),
         ("import pipelines", "cli.py", True),
-        ("if TYPE_CHECKING:\n    import pipelines", "cli.py", False),
+        ("if TYPE_CHECKING:\n    import pipelines", "verbs", False),
         ("from .x import y", "containers", False),
         ("import tasks", "containers", True),
         ("import local_cloud", "edge_components", True),

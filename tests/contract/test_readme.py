@@ -7,10 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cli
 from pipelines import completion, drawing, svg
 from pipelines.assets import exists_beside, read_spec
 from pipelines.compiler import compile_text
+from verbs import command
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -53,7 +53,7 @@ def test_the_picture_is_of_todays_example() -> None:
 
 def test_every_verb_is_told_of() -> None:
     told = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *ROOT.glob("docs/*.md")))
-    verbs = [verb.name for verb in completion.read(cli._parser(""))]
+    verbs = [verb.name for verb in completion.read(command.parser_of(""))]
     assert {"validate", "local"} <= set(verbs)
     assert [verb for verb in verbs if not re.search(rf"`(edgepipe )?{verb}[ `]", told)] == []
 

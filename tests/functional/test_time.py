@@ -45,6 +45,17 @@ def test_days_of_waiting_for_a_person_end_as_they_would(tmp_path: Path) -> None:
     assert record["steps"]["approve"]["seconds"] >= 3 * DAY
 
 
+@pytest.mark.parametrize(("flag", "code"), [("--approve", 0), ("--reject", 1)])
+def test_an_answer_given_beforehand_comes_in_time_however_fast_time_runs(
+    tmp_path: Path, flag: str, code: int
+) -> None:
+    spec = tmp_path / "pipeline.yaml"
+    spec.write_text(ASKS.replace("3d", "1m"))
+    record = run_scaled(spec, code, "--time-scale", "1000000", flag, "approve")
+    assert record["steps"]["approve"]["seconds"] < 60
+    assert (record["failure"] or {}).get("error") == (None if code == 0 else "RejectedError")
+
+
 @pytest.mark.soak
 def test_waves_that_bake_for_hours_do_so_one_after_the_other(tmp_path: Path) -> None:
     folder = tmp_path / "rollout"

@@ -35,7 +35,6 @@ TRIGGERS = """
 triggers:
   - schedule: cron(0 6 ? * MON *)
   - new_data: {prefix: datasets/cookies/, min_objects: 200}
-  - drift: {metric: mean_confidence, below: 0.7, over: 24h}
 notify: {on: [failed, waiting], topic: "${{ usecase.topic }}"}
 """
 TOPIC = "topic: arn:aws:sns:us-east-1:123456789012:factory\n"

@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import aws_cdk as cdk
 import pytest
 from cfnlint.api import lint_file  # type: ignore[import-untyped]  # it publishes no types
 
 from pipelines import definition, packages, platform
 from stacks import reasons
 from stacks.buckets import RESULT_DAYS
+from stacks.edge_pipeline import EdgePipeline
+from stacks.settings import EXAMPLE
+from stacks.triggers import TriggerError
+from tests.infra.conftest import example
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -237,20 +243,21 @@ def test_triggers_and_notices_are_those_of_the_spec(assembly: Assembly) -> None:
         "cron(0 6 ? * MON *)",
         "rate(15 minutes)",
     }
-    drift = next(
-        each
-        for _, each in assembly.resources("AWS::CloudWatch::Alarm", "pipeline-wafer")
-        if each["MetricName"] == "mean_confidence"
-    )
-    assert (drift["Threshold"], drift["Period"], drift["ComparisonOperator"]) == (
-        0.7,
-        86_400,
-        "LessThanThreshold",
-    )
     rules = [each for _, each in assembly.resources("AWS::Events::Rule", "pipeline-wafer")]
     told = next(each for each in rules if each["EventPattern"]["source"] == ["aws.states"])
     assert told["EventPattern"]["detail"]["status"] == ["ABORTED", "FAILED", "TIMED_OUT"]
     assert told["Targets"][0]["Arn"].endswith(":factory")
+
+
+def test_a_trigger_on_a_figure_that_nobody_publishes_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "cookies"
+    shutil.copytree(EXAMPLE, folder)
+    spec = folder / "pipeline.yaml"
+    drift = "triggers: [{drift: {metric: mean_confidence, below: 0.7, over: 24h}}]\n"
+    spec.write_text(f"{spec.read_text(encoding='utf-8')}{drift}", encoding="utf-8")
+    stack = cdk.Stack(cdk.App(), "s", env=cdk.Environment(account="123456789012", region="us-east-1"))
+    with pytest.raises(TriggerError, match="nothing publishes that figure"):
+        EdgePipeline(stack, "Cookies", spec=spec, usecase=example())
 
 
 def test_the_fixed_workflows_are_jsonata_and_never_wait_in_a_loop(assembly: Assembly) -> None:

@@ -6,8 +6,8 @@ import argparse
 
 import pytest
 
-import cli
 from pipelines import completion
+from verbs import command
 from verbs.verb import Help
 
 
@@ -16,12 +16,12 @@ def parsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParse
     return dict(actions[0].choices) if actions else {}
 
 
-WHOLE = parsers(cli._parser(""))
+WHOLE = parsers(command.parser_of(""))
 
 
 @pytest.mark.parametrize("verb", [verb for verb in WHOLE if verb != "completion"])
 def test_a_verb_alone_is_as_among_all(verb: str) -> None:
-    alone = parsers(cli._parser(verb))
+    alone = parsers(command.parser_of(verb))
     assert list(alone) == [verb]
     assert alone[verb].format_help() == WHOLE[verb].format_help()
     assert set(alone[verb]._defaults) == set(WHOLE[verb]._defaults)
@@ -30,8 +30,8 @@ def test_a_verb_alone_is_as_among_all(verb: str) -> None:
 
 @pytest.mark.parametrize("word", ["", "--help", "valdate", "completion", "-"])
 def test_where_no_verb_is_asked_for_all_are_known(word: str) -> None:
-    assert list(parsers(cli._parser(word))) == list(WHOLE)
-    assert [verb.name for verb in completion.read(cli._parser(word))] == list(WHOLE)
+    assert list(parsers(command.parser_of(word))) == list(WHOLE)
+    assert [verb.name for verb in completion.read(command.parser_of(word))] == list(WHOLE)
 
 
 @pytest.mark.parametrize(("columns", "width"), [("50", 48), ("none", 78), ("", 78)])

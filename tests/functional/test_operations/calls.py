@@ -221,6 +221,11 @@ def _table(call: Call) -> Iterator[tuple[str, str]]:
     yield f"dynamodb:{call.operation}", f"{name}{index}"
 
 
+def _parameter(call: Call) -> Iterator[tuple[str, str]]:
+    account = _account(call) if call.session else "123456789012"
+    yield "ssm:GetParameter", f"arn:aws:ssm:us-east-1:{account}:parameter{call.request['Name']}"
+
+
 def _account(call: Call) -> str:
     return call.session.split(":")[4]
 
@@ -337,7 +342,7 @@ _TABLES: Mapping[str, Mapping[str, Callable[[Call], Iterator[tuple[str, str]]]]]
     "logs": {"FilterLogEvents": _plain("logGroupName")},
     "service-quotas": {"ListServiceQuotas": _plain()},
     "sns": {"Publish": _plain("TopicArn")},
-    "ssm": {"GetParameter": _plain("Name")},
+    "ssm": {"GetParameter": _parameter},
     "cloudwatch": {"DescribeAlarms": _plain()},
 }
 

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 import cli
 from operations import session, stacks
-from pipelines import usecase
+from pipelines import platform, usecase
 from tasks.recipe import LOCAL_SERVER
 from tests.functional.test_operations.conftest import DATA, ORCHESTRATOR, REGION, USECASE, Platform, trust
 
@@ -25,7 +25,8 @@ def edgepipe(*words: str) -> int:
 
 def complete(deployed: Platform) -> None:
     """Bring what doctor looks for beside functions, roles and buckets."""
-    deployed.client("ssm").put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="27", Type="String")
+    for account in (ORCHESTRATOR, USECASE):
+        bootstrap(deployed, account)
     deployed.client("cloudwatch").put_metric_alarm(
         AlarmName="edgepipe-silent",
         ComparisonOperator="LessThanThreshold",
@@ -39,6 +40,10 @@ def complete(deployed: Platform) -> None:
     deployed.client("cloudwatch").set_alarm_state(
         AlarmName="edgepipe-silent", StateValue="OK", StateReason="a test says so"
     )
+
+
+def bootstrap(deployed: Platform, account: str) -> None:
+    deployed.client("ssm", account).put_parameter(Name=platform.BOOTSTRAP, Value="27", Type="String")
 
 
 def examined(capsys: pytest.CaptureFixture[str], code: int, *words: str) -> dict[str, dict[str, Any]]:
@@ -58,6 +63,7 @@ def test_doctor_finds_nothing_wrong(deployed: Platform, capsys: pytest.CaptureFi
         "functions",
         "alarms",
         "use case bakery, role",
+        "use case bakery, bootstrap",
         "use case bakery, handlers",
         "use case bakery, buckets",
     ]
@@ -68,7 +74,8 @@ def test_doctor_names_what_is_wrong_and_the_remedy(
     deployed: Platform, capsys: pytest.CaptureFixture[str]
 ) -> None:
     complete(deployed)
-    deployed.client("ssm").delete_parameter(Name="/cdk-bootstrap/hnb659fds/version")
+    for account in (ORCHESTRATOR, USECASE):
+        deployed.client("ssm", account).delete_parameter(Name=platform.BOOTSTRAP)
     deployed.client("dynamodb").delete_table(TableName="edgepipe-jobs")
     deployed.client("lambda").delete_function(FunctionName="edgepipe-train")
     deployed.client("cloudwatch").set_alarm_state(
@@ -85,6 +92,7 @@ def test_doctor_names_what_is_wrong_and_the_remedy(
         "table": "edgepipe deploy",
         "functions": "edgepipe deploy",
         "alarms": "",
+        "use case bakery, bootstrap": f"npx cdk bootstrap aws://{USECASE}/{REGION}",
         "use case bakery, handlers": "edgepipe usecase register bakery",
         "use case bakery, buckets": "edgepipe usecase register bakery",
     }
@@ -105,7 +113,15 @@ def test_a_role_that_does_not_trust_us(
     assert "edgepipe-bakery-operator does not let us in" in said
     assert "edgepipe usecase register bakery" in said
     assert deployed.live() is None
-    assert not examined(capsys, 5)["use case bakery, role"]["ok"]
+    found = examined(capsys, 5)
+    assert not found["use case bakery, role"]["ok"]
+    unseen = found["use case bakery, bootstrap"]
+    assert (unseen["ok"], unseen["sure"]) == (True, False)
+    assert unseen["message"] == f"account {USECASE} cannot be looked into from here"
+    assert "aws ssm get-parameter --name /cdk-bootstrap/hnb659fds/version" in unseen["remedy"]
+    assert edgepipe("doctor") == 5
+    line = "?     use case bakery, bootstrap: account {} cannot be looked into from here. To be sure:"
+    assert line.format(USECASE) in capsys.readouterr().out
 
 
 def test_init_writes_a_use_case_once(
@@ -172,7 +188,7 @@ def test_deploy_runs_cdk_for_the_right_account_only(
     assert edgepipe("usecase", "register", "bakery", "--deploy") == 5
     assert capsys.readouterr().err.splitlines()[-1].endswith(f"CDK has never been set up in {remedy}")
     assert ran == []
-    deployed.client("ssm").put_parameter(Name=stacks.BOOTSTRAP, Value="27", Type="String")
+    deployed.client("ssm").put_parameter(Name=platform.BOOTSTRAP, Value="27", Type="String")
     assert edgepipe("deploy") == 0
     assert ran[0][:2] == ["deploy", "edgepipe-orchestrator"]
     assert "usecases=usecases" in ran[0]
@@ -217,7 +233,7 @@ def test_register_deploys_into_each_account_with_its_own_profile(
     monkeypatch.setattr(stacks, "find_cdk", lambda: ["cdk"])
     words = ("usecase", "register", "bakery", "--deploy")
     for account in (ORCHESTRATOR, USECASE, DATA):
-        named = {"Name": stacks.BOOTSTRAP, "Value": "27", "Type": "String"}
+        named = {"Name": platform.BOOTSTRAP, "Value": "27", "Type": "String"}
         deployed.client("ssm", account).put_parameter(**named)
     for given, remedy in (
         (

@@ -5,7 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 
 from operations import doctor
 from operations.session import Aws, Settings
@@ -59,15 +61,83 @@ def test_quotas_are_those_of_the_jobs(instance: str) -> None:
     assert doctor.instance_types(described(instance)) == {quota}
 
 
+QUOTA = "ml.m5.xlarge for training job usage"
+
+
+def listed(*quotas: tuple[str, float]) -> dict[str, Any]:
+    return {"Quotas": [{"QuotaName": name, "QuotaCode": "L-1", "Value": value} for name, value in quotas]}
+
+
+def quotas(*pages: tuple[str, dict[str, Any]]) -> list[doctor.Check]:
+    """Check the quotas of a pipeline against these answers, which botocore's own model has to take."""
+    client = boto3.client(
+        "service-quotas", region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x"
+    )
+    with Stubber(client) as stubber:
+        token = None
+        for operation, page in pages:
+            expected = {"ServiceCode": "sagemaker", **({"NextToken": token} if token else {})}
+            stubber.add_response(operation, page, expected)
+            token = page.get("NextToken")
+        there = Aws(session=None, region="eu-west-1", endpoint_url=None, _clients={"service-quotas": client})
+        found = list(doctor._check_quotas(there, described("ml.m5.xlarge"), CASE))
+        stubber.assert_no_pending_responses()
+    return found
+
+
 @pytest.mark.parametrize(("value", "ok"), [(0.0, False), (2.0, True)])
 def test_a_quota_of_nothing_names_the_request(value: float, ok: bool) -> None:
-    entry = {"QuotaName": "ml.m5.xlarge for training job usage", "QuotaCode": "L-1", "Value": value}
-    pages = SimpleNamespace(paginate=lambda **_: [{"Quotas": [entry]}])
-    quotas = SimpleNamespace(get_paginator=lambda _: pages)
-    there = Aws(session=None, region="eu-west-1", endpoint_url=None, _clients={"service-quotas": quotas})
-    (check,) = doctor._check_quotas(there, described("ml.m5.xlarge"), CASE)
-    assert check.ok is ok
+    (check,) = quotas(("list_service_quotas", listed((QUOTA, value))))
+    assert (check.ok, check.sure) == (ok, True)
+    assert check.message == f"{QUOTA}: {value:g}"
     assert ("--quota-code L-1 --desired-value 1 --region eu-west-1" in check.remedy) is not ok
+
+
+def test_a_quota_may_stand_on_a_later_page() -> None:
+    first = {**listed(("ml.m5.large for training job usage", 0.0)), "NextToken": "more"}
+    pages = (("list_service_quotas", first), ("list_service_quotas", listed((QUOTA, 3.0))))
+    assert [check.message for check in quotas(*pages)] == [f"{QUOTA}: 3"]
+
+
+@pytest.mark.parametrize(("value", "ok"), [(0.0, False), (1.0, True)])
+def test_a_quota_that_was_never_set_is_aws_default(value: float, ok: bool) -> None:
+    default = ("list_aws_default_service_quotas", listed((QUOTA, value)))
+    (check,) = quotas(("list_service_quotas", listed()), default)
+    assert check.ok is ok
+
+
+def test_a_quota_that_aws_does_not_list_is_left_open() -> None:
+    (check,) = quotas(("list_service_quotas", listed()), ("list_aws_default_service_quotas", listed()))
+    assert (check.ok, check.sure) == (True, False)
+    assert "aws service-quotas list-service-quotas" in check.remedy
+
+
+def read_by(*roles: str) -> dict[str, Any]:
+    bucket = f"arn:aws:s3:::{CASE.data_bucket}"
+    actions = ["s3:GetObject", "s3:ListBucket"]
+    principal = {"AWS": list(roles)}
+    return {"Effect": "Allow", "Principal": principal, "Action": actions, "Resource": [bucket, f"{bucket}/*"]}
+
+
+ROLES = (CASE.role_arn, CASE.execution_role_arn)
+LOCK = {**read_by(*ROLES), "Effect": "Deny", "Sid": "Lock"}
+SOMETIMES = {**LOCK, "Condition": {"StringNotEquals": {"aws:SourceVpce": "vpce-1"}}}
+
+
+@pytest.mark.parametrize(
+    ("statements", "ok", "sure", "said"),
+    [
+        ([read_by(*ROLES)], True, True, "lets the use case's roles list and read"),
+        ([read_by(ROLES[0])], False, True, f"refuses s3:GetObject by {ROLES[1]}: nothing allows it"),
+        ([read_by(*ROLES), LOCK], False, True, f"s3:ListBucket by {ROLES[0]}: statement Lock denies it"),
+        ([read_by(*ROLES), SOMETIMES], True, False, "statement Lock denies it in some cases"),
+        ([], False, True, "nothing allows it"),
+    ],
+)
+def test_a_data_buckets_policy(statements: list[Any], ok: bool, sure: bool, said: str) -> None:
+    check = doctor.judge_images({"Statement": statements}, CASE)
+    assert (check.ok, check.sure) == (ok, sure)
+    assert said in check.message
 
 
 def test_without_credentials_nothing_else_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
