@@ -297,6 +297,7 @@ class Functions:
 
     def open(self) -> None:
         """Put the service behind moto's Lambda API."""
+        program.clear(self._context.state_dir / "functions")
         self.sandbox.open()
         for each in self._patches:
             each.start()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import stat
 import sys
 import tempfile
@@ -137,7 +138,7 @@ class Program:
     """One call of a function in a process of its own."""
 
     code: Path
-    """The folder of its unpacked zip."""
+    """The folder of its unpacked zip; beside it lies what a call has to itself, its HOME and TMPDIR."""
     handler: str
     event: str
     """JSON text."""
@@ -152,7 +153,9 @@ class Program:
 
         Whatever the process started is gone when this returns.
         """
-        with tempfile.TemporaryDirectory(prefix="edgepipe-lambda-") as name:
+        with tempfile.TemporaryDirectory(
+            dir=self.code.parent, prefix="call-", ignore_cleanup_errors=True
+        ) as name:
             folder = Path(name)
             request = {"handler": self.handler, "event": self.event, "context": self.context}
             (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
@@ -167,6 +170,12 @@ class Program:
                 process.stop(0)
             answer = folder / "answer.json"
             return json.loads(answer.read_text(encoding="utf-8")) if answer.is_file() else None
+
+
+def clear(folder: Path) -> None:
+    """Remove what unpackings and calls left whose process was killed; nobody else uses the folder."""
+    for left in (*folder.glob("new-*"), *folder.glob("call-*")):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _surroundings(code: Path, folder: Path) -> dict[str, str]:

@@ -154,6 +154,23 @@ def test_an_execution_goes_on_when_the_cloud_is_served_again(tmp_path: Path) -> 
     assert types.count("TaskSucceeded") == 1
 
 
+def test_nothing_is_left_of_calls_that_were_killed(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with serving(state, end=signal.SIGKILL) as served:
+        served.aws("iam", "create-role", "--role-name", "work", "--assume-role-policy-document", "{}")
+        make_function(served, tmp_path, "sleeps", "index.sleep")
+        asked = ("lambda", "invoke", "--function-name", "sleeps", "--invocation-type", "Event")
+        served.aws(*asked, str(tmp_path / "reply"))
+        give_up = time.monotonic() + 120
+        while not list(state.glob("functions/call-*/request.json")):
+            assert time.monotonic() < give_up
+            time.sleep(0.05)
+    assert len(list(state.glob("functions/call-*"))) == 1
+    (state / "functions" / "new-half").mkdir()
+    with serving(state):
+        assert [path.name.split("-")[0] for path in state.glob("functions/*")] == ["zip"]
+
+
 RECIPE: dict[str, Any] = {
     "RecipeFormatVersion": "2020-01-25",
     "ComponentName": "com.example.hello",
