@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from local_cloud.sagemaker.records import JobRecord
 
 STOP_SECONDS = 5.0
+NOTE_SECONDS = 5.0
+"""How often a job notes for how long it has run: what is lost of it with a killed process counts anew."""
 _POLL_SECONDS = 0.05
 
 
@@ -149,13 +151,20 @@ class Job:
         return Outcome(status="Completed", fields=self._work.finish(code))
 
     def _run_command(self, command: Command) -> int | None:
-        """Run the program to its end and return its exit code; None if it was stopped or took too long."""
-        deadline = time.monotonic() + self._work.max_seconds
+        """Run the program to its end and return its exit code; None if it was stopped or took too long.
+
+        A job that was begun again has only the time that it had left.
+        """
+        noted = time.monotonic()
+        deadline = noted + self._work.max_seconds - self.record.used
         process = processes.start(command.argv, cwd=command.cwd, env=command.env, log=self._work.log)
         code: int | None = None
         try:
             while code is None and not self._stop.is_set() and time.monotonic() < deadline:
                 code = process.wait(_POLL_SECONDS)
+                if (now := time.monotonic()) - noted >= NOTE_SECONDS:
+                    self.record.use(now - noted)
+                    noted = now
         finally:
             process.stop(STOP_SECONDS if code is None else 0)
         return code

@@ -40,6 +40,8 @@ class JobRecord:
     """Training or Processing, as in the API's field names."""
     keep: Callable[[JobRecord], None] = staticmethod(_keep_nothing)
     """Called with each change, before anybody can see it."""
+    used = 0.0
+    """For how many seconds its program has run, as far as has been noted: in earlier processes too."""
 
     def __init__(self, request: Request, *, name: str, arn: str) -> None:
         self.name = name
@@ -78,6 +80,12 @@ class JobRecord:
                 "CreationTime": self.creation_time,
                 "LastModifiedTime": self.last_modified_time,
             }
+
+    def use(self, seconds: float) -> None:
+        """Note that the program has run for so long again."""
+        with self._lock:
+            self.used += seconds
+            self.keep(self)
 
     def ask_to_stop(self) -> None:
         """Note that the job is being stopped."""

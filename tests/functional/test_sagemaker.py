@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import pickle
 import tarfile
 import textwrap
 import threading
@@ -20,10 +21,14 @@ from moto import mock_aws
 from moto.sagemaker import urls
 
 from local_cloud import sagemaker
+from local_cloud.clock import SystemClock
 from local_cloud.context import ORCHESTRATOR_ACCOUNT, Context
+from local_cloud.sagemaker import jobs as running
+from local_cloud.sagemaker.jobs import Command, Job, Places
+from local_cloud.sagemaker.records import JobRecord, TrainingRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from local_cloud.context import Event
 
@@ -342,6 +347,57 @@ def test_a_job_that_runs_too_long_is_stopped(cloud: Cloud) -> None:
     cloud.train(LINGERING, StoppingCondition={"MaxRuntimeInSeconds": 1})
     found = cloud.ended("job")
     assert (found["TrainingJobStatus"], found["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
+
+
+class Sleeps:
+    """Work that takes far longer than it may."""
+
+    def __init__(self, folder: Path) -> None:
+        self.max_seconds, self.log = 600, folder / "log"
+
+    def prepare(self, interrupted: Callable[[], bool]) -> Command:
+        assert not interrupted()
+        return Command(argv=("/bin/sh", "-c", "sleep 900"), cwd=self.log.parent, env=dict(os.environ))
+
+    def finish(self, code: int) -> dict[str, object]:
+        raise AssertionError(code)
+
+    def salvage(self) -> dict[str, object]:
+        return {}
+
+    def clean(self) -> None:
+        return
+
+
+def test_a_job_that_begins_again_has_the_time_that_was_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "NOTE_SECONDS", 0.0)
+    used, begun = [], threading.Event()
+
+    def keep(record: JobRecord) -> None:
+        used.append(record.used)
+        if record.used:
+            begun.set()
+
+    def start(record: JobRecord) -> Job:
+        record.keep = keep
+        job = Job(Sleeps(tmp_path), record, Places(1), clock=SystemClock(), ended=lambda _: None)
+        job.start()
+        return job
+
+    first = start(TrainingRecord({}, name="job", arn="arn"))
+    assert begun.wait(120)
+    first.stop()
+    first.join(120)
+    assert used == sorted(used)
+    again: JobRecord = pickle.loads(pickle.dumps(TrainingRecord({}, name="job", arn="arn")))
+    again.used = 599.9
+    second = start(again)
+    second.join(120)
+    ended = (again.status, again.response_object["SecondaryStatus"])
+    second.stop()
+    assert ended == ("Stopped", "MaxRuntimeExceeded")
 
 
 def test_a_second_training_waits_for_the_first_and_can_be_stopped_meanwhile(cloud: Cloud) -> None:
