@@ -11,6 +11,8 @@ import moto.backend_index
 import moto.backends
 from moto.core.base_backend import BackendDict, BaseBackend
 
+from local_cloud.lock import StateFolderError
+
 from .account import Account
 from .gate import Gate
 from .memory import accounts
@@ -28,6 +30,16 @@ if TYPE_CHECKING:
 _SERVICE = "greengrassv2"
 _URL = r"https?://greengrass\.(.+)\.amazonaws\.com"
 """Version 1 of Greengrass has the same addresses; it is shut out while this is installed."""
+
+
+class DeviceTakenError(StateFolderError):
+    """A device of this name is another account's: both would have the same files."""
+
+    def __init__(self, thing: str, owner: str) -> None:
+        super().__init__(
+            f"this state folder has a device '{thing}' of the account {owner} already: use that account, "
+            "give the device another name, or name another folder with --state-dir"
+        )
 
 
 class GreengrassV2Backend(BaseBackend):
@@ -83,9 +95,19 @@ class Greengrass:
         return on or here.add_device(DeviceSpec(thing=thing))
 
     def add_fleet(self, specs: Iterable[DeviceSpec], account: str) -> tuple[Device, ...]:
-        """Switch on the devices of a fleet, their things and groups made; those that are on change to it."""
+        """Switch on the devices of a fleet, their things and groups made; those that are on change to it.
+
+        Raises DeviceTakenError, before any is switched on, for one that another account has.
+        """
+        fleet = tuple(specs)
         here = self.account(account, self._context.region)
-        return tuple(here.add_device(spec) for spec in specs)
+        with self._lock:
+            others = {name: each for name, each in self._accounts.items() if each is not here}
+        taken = {device.thing: name for name, each in others.items() for device in each.devices()}
+        for spec in fleet:
+            if spec.thing in taken:
+                raise DeviceTakenError(spec.thing, taken[spec.thing])
+        return tuple(here.add_device(spec) for spec in fleet)
 
     def close(self) -> None:
         """Switch off all devices and take Greengrass out of moto; calling it again does nothing."""

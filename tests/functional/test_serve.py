@@ -235,6 +235,20 @@ def test_a_fleet_is_served_and_takes_what_the_aws_cli_deploys(tmp_path: Path) ->
         for thing in ("line-1", "line-2"):
             ask = ("greengrassv2", "list-effective-deployments", "--core-device-thing-name", thing)
             assert until_succeeded(served, ask, theirs)[0]["targetArn"] == group
+    other = serve_fleet(tmp_path / "state", fleet)
+    assert other.returncode == 5
+    assert f"has a device 'line-1' of the account {THERE} already: use that account" in other.stderr
+
+
+def serve_fleet(state: Path, file: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *SERVE, str(state), "--devices", str(file), *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
 
 
 def until_succeeded(served: Served, ask: tuple[str, ...], keys: dict[str, str]) -> list[dict[str, Any]]:
@@ -260,14 +274,7 @@ def test_a_fleet_that_is_wrong_is_not_served(
     file, state = tmp_path / "fleet.yaml", tmp_path / "state"
     if fleet:
         file.write_text(fleet, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, *SERVE, str(state), "--devices", str(file), *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = serve_fleet(state, file, *options)
     assert (done.returncode, words in done.stderr, state.exists()) == (code, True, False), done.stderr
 
 
