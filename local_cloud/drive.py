@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from local_cloud.approvals import Approvals
     from local_cloud.cloud import LocalCloud
     from local_cloud.deployment import DeployedPipeline
+    from local_cloud.labelling.notices import Notices
     from local_cloud.plan import Plan
     from local_cloud.progress import Terminal
     from local_cloud.requests import Requests
@@ -40,7 +41,7 @@ END_SECONDS = 30.0
 DRIVER_FILE = "driver"
 DEFINITION_FILE = "definition.json"
 CLOUD_LOG = re.compile(r"log: (/aws/[^\s)]+)")
-_LOG_GROUPS = {"training": "TrainingJobs", "processing": "ProcessingJobs"}
+_LOG_GROUPS = {"training": "TrainingJobs", "processing": "ProcessingJobs", "labeling": "LabelingJobs"}
 
 
 @dataclass(kw_only=True)
@@ -52,6 +53,7 @@ class LocalRun:
     terminal: Terminal
     approvals: Approvals
     requests: Requests
+    labels: Notices
     _events: list[Mapping[str, Any]] = field(default_factory=list)
     _waits: dict[str, str] = field(default_factory=dict)
     _logs: dict[str, list[str]] = field(default_factory=dict)
@@ -208,7 +210,8 @@ class LocalRun:
         """Note what the running steps wait for, and where its log is; write the record if that is new."""
         before, self._waits = self._waits, {}
         for job in self._open_jobs():
-            self._waits[job.step] = _describe(job, moment(job.deadline))
+            people = self.labels.words(job.step) if job.type == "labeling" else None
+            self._waits[job.step] = people or _describe(job, moment(job.deadline))
             if group := _LOG_GROUPS.get(job.type):
                 path = str(self.plan.state_dir / "logs/aws/sagemaker" / group / f"{job.name}.log")
                 logs = self._logs.setdefault(job.step, [])

@@ -91,6 +91,12 @@ class Plan:
         return tuple(topics.find(machine.parse(self.compiled.definition)))
 
     @property
+    def labelled(self) -> tuple[str, ...]:
+        """Return the steps whose images people label."""
+        steps = self._steps("label")
+        return tuple(step.id.value for step in steps if step.config.get("method") == "ground-truth")
+
+    @property
     def custom_steps(self) -> tuple[Step, ...]:
         """Return the steps that call a function of the spec's own folder."""
         return tuple(step for step in self._steps("custom") if not step.config["handler"].startswith("arn:"))

@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING, Literal
 from local_cloud import interrupts
 from local_cloud.approvals import Approvals, check_answers
 from local_cloud.clock import ScaledClock, SystemClock
+from local_cloud.labelling.notices import Notices
+from local_cloud.labelling.oracle import Oracle, keep_oracle, read_oracle
+from local_cloud.labelling.sheets import Sheets
 from local_cloud.plan import Plan, UnavailableError, plan_run, read_plan, write_plan
 from local_cloud.progress import Terminal
 from local_cloud.record import Record, render_summary
 from local_cloud.requests import Requests
 from local_cloud.runs import find_run
+from pipelines.parameters import ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,6 +49,8 @@ class Options:
     time_scale: float | None = None
     devices: Path | None = None
     """The file that describes the fleet, if not the devices.yaml beside the spec."""
+    oracle: Path | None = None
+    """The file whose labels stand for people's."""
 
 
 def run_spec(spec: Path, *, params: Mapping[str, str], state_dir: Path, options: Options) -> int:
@@ -85,8 +91,11 @@ def stop_run(state_dir: Path, run_id: str) -> Record:
 
 def _drive(plan: Plan, options: Options, *, begin: bool) -> int:
     terminal = Terminal(sys.stderr, live=sys.stderr.isatty())
+    oracle = _oracle(plan, options.oracle)
     with interrupts.raised(), _opened(plan) as cloud:
         terminal.print(plan.run_id)
+        if oracle:
+            keep_oracle(cloud.store, plan.run_id, oracle)
         if begin:
             write_plan(plan)
         record = _local_run(cloud, plan, terminal, options.answers, attended=True).execute()
@@ -97,6 +106,14 @@ def _drive(plan: Plan, options: Options, *, begin: bool) -> int:
                 stop.wait()
     gc.freeze()  # the interpreter's last collection would walk all service models: more than a second
     return EXIT_CODES.get(record.status, EXIT_FAILED)
+
+
+def _oracle(plan: Plan, path: Path | None) -> Oracle | None:
+    """Read what stands for people; raises ParameterError, also where nobody is asked."""
+    if path is not None and not plan.labelled:
+        message = "--oracle answers for people, and no step of the pipeline has `method: ground-truth`"
+        raise ParameterError(message)
+    return None if path is None else read_oracle(path)
 
 
 @contextmanager
@@ -129,7 +146,15 @@ def _local_run(
         terminal=terminal,
         stdin=sys.stdin if attended and sys.stdin and sys.stdin.isatty() else None,
     )
-    return LocalRun(cloud=cloud, plan=plan, terminal=terminal, approvals=approvals, requests=requests)
+    labels = Notices(
+        run_id=plan.run_id,
+        how=f"edgepipe label{where} {plan.run_id}",
+        sheets=Sheets(cloud.store),
+        terminal=terminal,
+    )
+    return LocalRun(
+        cloud=cloud, plan=plan, terminal=terminal, approvals=approvals, requests=requests, labels=labels
+    )
 
 
 def _report(record: Record, output: str, terminal: Terminal) -> None:

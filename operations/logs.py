@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipelines.progress import Step
     from pipelines.usecase import UseCase
 
-_JOBS = {"train": "TrainingJobs", "compile": "ProcessingJobs"}
+_JOBS = {"label": "LabelingJobs", "train": "TrainingJobs", "compile": "ProcessingJobs"}
 _ABSENT = "ResourceNotFoundException"
 
 

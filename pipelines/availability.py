@@ -17,7 +17,7 @@ KINDS = {
 """Kind → why no step of it can be carried out."""
 
 VALUES: Mapping[str, Mapping[str, frozenset[str]]] = {
-    "label": {"method": frozenset({"folders", "manifest"})},
+    "label": {"method": frozenset({"folders", "ground-truth", "manifest"})},
     "transform": {"format": frozenset({"defect"})},
     "compile": {"backend": frozenset({"onnxruntime"}), "targets": frozenset({"x86_64-cpu", "arm64-cpu"})},
     "package": {"layout": frozenset({"triton"})},

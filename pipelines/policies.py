@@ -189,6 +189,7 @@ def _scopes(machine: Machine) -> dict[str, tuple[str, ...]]:
         "jobs": (mark("jobs_table_arn"),),
         "approvals": (mark("jobs_table_arn"),) if "approve" in {task.kind for task in machine.tasks} else (),
         "open_jobs": (f"{mark('jobs_table_arn')}/index/open-jobs",),
+        "labeling_jobs": tuple(_jobs(machine, "labeling-job", "label", method="ground-truth")),
         "training_jobs": tuple(_jobs(machine, "training-job", "train")),
         "processing_jobs": tuple(_jobs(machine, "processing-job", "compile")),
         **_bucket_scopes(machine),
@@ -275,7 +276,11 @@ def _device_scopes(machine: Machine) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _jobs(machine: Machine, resource: str, kind: str) -> Iterable[str]:
-    """Yield the names of a kind's jobs, but for the target and the digest at their ends."""
-    for step in sorted({task.step for task in machine.tasks if task.kind == kind}):
+def _jobs(machine: Machine, resource: str, kind: str, **config: str) -> Iterable[str]:
+    """Yield the names of a kind's jobs, but for the target and the digest at their ends.
+
+    Only steps with this `config` have such jobs.
+    """
+    tasks = [task for task in machine.tasks if task.kind == kind and config.items() <= task.config.items()]
+    for step in sorted({task.step for task in tasks}):
         yield f"arn:aws:sagemaker:{_HERE}:{resource}/{job_prefix(machine.pipeline, step)}*"

@@ -48,6 +48,14 @@ _DATA: Rights = {
     "s3:ListBucket": ("data_buckets", "given_buckets", "results_bucket"),
     "s3:PutObject": ("runs",),
 }
+_PEOPLE: Rights = {
+    **_CALLBACK,
+    "iam:PassRole": ("execution_role",),
+    "sagemaker:AddTags": ("labeling_jobs",),
+    "sagemaker:CreateLabelingJob": ("labeling_jobs",),
+    "sagemaker:DescribeLabelingJob": ("labeling_jobs",),
+    "sagemaker:StopLabelingJob": ("labeling_jobs",),
+}
 _ROLLOUT: Rights = {
     "greengrass:CancelDeployment": ("any_deployment",),
     "greengrass:CreateDeployment": ("any_target",),
@@ -85,6 +93,7 @@ _STOP: Rights = {
     "iot:UpdateJob": ("any_job",),
     "iot:UpdateThingShadow": ("things", "group_things"),
     "s3:PutObject": ("runs",),
+    "sagemaker:StopLabelingJob": ("labeling_jobs",),
     "sagemaker:StopProcessingJob": ("processing_jobs",),
     "sagemaker:StopTrainingJob": ("training_jobs",),
 }
@@ -95,15 +104,17 @@ _SETTLE: Rights = {
     "dynamodb:Query": ("open_jobs",),
     **_WRITTEN,
     **_ROLLOUT,
+    "sagemaker:DescribeLabelingJob": ("labeling_jobs",),
     "sagemaker:DescribeProcessingJob": ("processing_jobs",),
     "sagemaker:DescribeTrainingJob": ("training_jobs",),
+    "sagemaker:StopLabelingJob": ("labeling_jobs",),
     "sagemaker:StopProcessingJob": ("processing_jobs",),
     "sagemaker:StopTrainingJob": ("training_jobs",),
 }
 """What looking at a job of any kind takes, and ending it."""
 
 HANDLERS: Mapping[str, Rights] = {
-    "label": {**_ASSUME, **_DATA},
+    "label": {**_PEOPLE, **_DATA},
     "transform": {**_ASSUME, **_DATA},
     "train": {
         **_CALLBACK,
@@ -153,12 +164,14 @@ What a function of the author's own does beyond entering the use case's account 
 """
 
 SPARED: Mapping[tuple[str, str, str | None], frozenset[str]] = {
-    ("label", "method", "folders"): frozenset({"s3:GetObject"}),
+    ("label", "method", "folders"): frozenset({"s3:GetObject"}) | (_PEOPLE.keys() - _ASSUME.keys()),
+    ("label", "method", "manifest"): frozenset(_PEOPLE.keys() - _ASSUME.keys()),
     ("deploy", "wave", None): frozenset(
         {"greengrass:ListInstalledComponents", "s3:GetObject", "s3:ListBucket"}
     ),
 }
 """(kind, field of its config, its value or None for no such field) → actions that such a step does without.
 
-Folders are only listed; only a wave looks at what runs on its devices, and reads again why it failed.
+Folders are only listed, and neither they nor a manifest need a job; only a wave looks at what runs on its
+devices, and reads again why it failed.
 """

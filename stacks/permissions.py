@@ -147,6 +147,7 @@ def _usecase_scopes(usecase: UseCase) -> dict[str, tuple[str, ...]]:
     devices = (f"{greengrass}coreDevices:*",)
     return {
         "execution_role": (usecase.execution_role_arn,),
+        "labeling_jobs": (here.arn("sagemaker", "labeling-job/*"),),
         "training_jobs": (here.arn("sagemaker", "training-job/*"),),
         "processing_jobs": (here.arn("sagemaker", "processing-job/*"),),
         "runs": (f"{results}/runs/*",),

@@ -79,7 +79,7 @@ PREFIXES: tuple[Prefix, ...] = (
         reason="the platform serves every pipeline, and these come by `edgepipe apply` alone",
     ),
     Prefix(
-        form=rf"arn:aws:sagemaker:{_HERE}:(training|processing)-job/\*",
+        form=rf"arn:aws:sagemaker:{_HERE}:(training|processing|labeling)-job/\*",
         reason="job names begin with the pipeline's, and a use case's pipelines come by `edgepipe apply`",
     ),
     Prefix(

@@ -70,14 +70,17 @@ JOB_ACTIONS = (
     "s3:GetObject",
     "s3:ListBucket",
     "s3:PutObject",
+    "sagemaker:DescribeLabelingJob",
     "sagemaker:DescribeProcessingJob",
     "sagemaker:DescribeTrainingJob",
+    "sagemaker:StopLabelingJob",
     "sagemaker:StopProcessingJob",
     "sagemaker:StopTrainingJob",
 )
 """What settling a job of any kind needs in the use case's account, beside those in the orchestrator's."""
 
 WAITING_KINDS: Mapping[str, str] = {
+    "label": "tasks.ground_truth",
     "train": "tasks.train",
     "compile": "tasks.compile",
     "approve": "tasks.approve",

@@ -22,6 +22,7 @@ JOB_NAMES = {
     "SageMaker Processing Job State Change": "ProcessingJobName",
 }
 """Detail type → the field of the detail with the job's name."""
+LABELING = "SageMaker Ground Truth Labeling Job State Change"
 DEPLOYMENTS = "Greengrass V2 Effective Deployment Status Change"
 
 
@@ -48,6 +49,8 @@ def find_jobs(payload: Mapping[str, Any], desk: Desk) -> Iterator[Job]:
     detail = payload.get("detail")
     if kind in JOB_NAMES and isinstance(detail, Mapping):
         candidates = desk.jobs.open_jobs(name=str(detail.get(JOB_NAMES[kind])))
+    elif kind == LABELING:
+        candidates = desk.jobs.open_jobs(name=_labeling_job(payload.get("resources")))
     elif kind == DEPLOYMENTS:
         # The event names a deployment's id; only Greengrass knows which job that is, and deployments are few.
         candidates = (job for job in desk.jobs.open_jobs() if job.type == "deployment")
@@ -56,3 +59,9 @@ def find_jobs(payload: Mapping[str, Any], desk: Desk) -> Iterator[Job]:
     for job in candidates:
         if (job.usecase.account, job.usecase.region) == (payload.get("account"), payload.get("region")):
             yield job
+
+
+def _labeling_job(resources: object) -> str:
+    """Return the job that an event is about: its detail holds the status alone."""
+    first = str(resources[0]) if isinstance(resources, list) and resources else ""
+    return first.rpartition(":labeling-job/")[2]

@@ -35,6 +35,7 @@ ACTIONS = (
     "iot:GetThingShadow",
     "iot:UpdateJob",
     "iot:UpdateThingShadow",
+    "sagemaker:StopLabelingJob",
     "sagemaker:StopProcessingJob",
     "sagemaker:StopTrainingJob",
 )

@@ -1,6 +1,7 @@
 """label: says which class each image of a dataset has, as a manifest in Ground Truth's output form.
 
-`folders` takes the class from the folder an image lies in; `manifest` brings a manifest that exists already.
+`folders` takes the class from the folder an image lies in; `manifest` brings a manifest that exists already;
+`ground-truth` lets people label (`tasks.ground_truth`), which the step waits for.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import IO, TYPE_CHECKING, Any
 
-from tasks import aws, entry, manifest, s3
+from tasks import aws, entry, ground_truth, manifest, s3
 from tasks.errors import TaskInputError
 from tasks.event import Artifact, Output, StepEvent
+from tasks.ground_truth import ATTRIBUTE, IMAGE_SUFFIXES
 from tasks.locations import Location, parse_folder, parse_location
 from tasks.manifest import Problem, Problems
 
@@ -25,11 +27,10 @@ if TYPE_CHECKING:
     from tasks.fields import Fields
     from tasks.s3 import Listed
 
-ACTIONS = (*aws.ACTIONS, *s3.READ_ACTIONS, *s3.WRITE_ACTIONS)
+ACTIONS = ground_truth.ACTIONS
+"""What waiting for people takes; the other methods do with less of it (`aws`, `s3`)."""
 
 METHODS = ("folders", "manifest")
-ATTRIBUTE = "label"
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 _LABEL = re.compile(r"[^/\x00-\x1f\x7f]{1,64}")
 _SHOWN = 10
 
@@ -56,6 +57,8 @@ class Tally:
 
 def run(event: StepEvent) -> Output:
     """Label the dataset and return the labels artifact; raises TaskInputError for what the dataset lacks."""
+    if event.config.text("method") == ground_truth.METHOD:
+        return ground_truth.run(event)
     config = parse_config(event.config)
     client = aws.client("s3", event.usecase, event.run)
     if config.method == "folders":
@@ -70,7 +73,7 @@ def parse_config(config: Fields) -> Config:
     """Return the step's settings; raises TaskInputError naming the wrong field."""
     method = config.text("method")
     if method not in METHODS:
-        config.refuse("method", f"must be one of {', '.join(METHODS)}")
+        config.refuse("method", f"must be one of {', '.join((*METHODS, ground_truth.METHOD))}")
     labels = config.texts("labels", [] if method == "manifest" else None)
     if not all(_LABEL.fullmatch(label) and label not in (".", "..") for label in labels):
         config.refuse("labels", "must be names of 1 to 64 characters without slashes")

@@ -1,4 +1,4 @@
-"""What SageMaker's training and processing jobs share: to create or adopt, to stop, to judge an end."""
+"""What SageMaker's training, processing and labelling jobs share: creating, adopting, stopping, judging."""
 
 from __future__ import annotations
 
@@ -54,6 +54,17 @@ PROCESSING = JobType(
     status="ProcessingJobStatus",
     log_group="/aws/sagemaker/ProcessingJobs",
     compared=("AppSpecification", "ProcessingInputs", "ProcessingOutputConfig"),
+)
+
+LABELING = JobType(
+    noun="labeling",
+    create="create_labeling_job",
+    describe="describe_labeling_job",
+    stop="stop_labeling_job",
+    name="LabelingJobName",
+    status="LabelingJobStatus",
+    log_group="/aws/sagemaker/LabelingJobs",
+    compared=("InputConfig", "OutputConfig", "LabelCategoryConfigS3Uri", "HumanTaskConfig"),
 )
 
 

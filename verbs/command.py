@@ -14,7 +14,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from verbs import aws, leftovers, local_serve, looks, runs, specs, usecases
+from verbs import aws, labels, leftovers, local_serve, looks, runs, specs, usecases
 from verbs.verb import (
     BUG,
     ENVIRONMENT,
@@ -131,7 +131,7 @@ def _build(asked: str) -> tuple[argparse.ArgumentParser, Verbs]:
     )
     parser.add_argument("--version", action=_Version, help="print the version and exit")
     verbs = Verbs(parser, "VERB", asked=asked)
-    for group in (specs, runs, looks, leftovers, aws, usecases, local_serve):
+    for group in (specs, runs, labels, looks, leftovers, aws, usecases, local_serve):
         group.add(verbs)
     parser.set_defaults(parser=parser)
     return parser, verbs

@@ -77,6 +77,8 @@ def _add_driving(parser: argparse.ArgumentParser) -> None:
     for verb in ("approve", "reject"):
         words = f"{verb} a step that would ask"
         parser.add_argument(f"--{verb}", metavar="STEP", action="append", default=[], help=words)
+    words = "a file whose labels stand for people's, where a step has `method: ground-truth`"
+    parser.add_argument("--oracle", metavar="FILE", type=Path, help=words)
     local.add_time_scale(parser)
     parser.add_argument("--serve", action="store_true", help="keep the device answering until Ctrl-C")
 
@@ -131,12 +133,15 @@ def _resume(args: argparse.Namespace) -> int:
 def _options(args: argparse.Namespace, answers: dict[str, bool]) -> Options:
     from local_cloud.run import Options
 
+    if args.oracle:
+        readable(args.oracle)
     return Options(
         output=args.output,
         serve=args.serve,
         answers=answers,
         time_scale=args.time_scale,
         devices=getattr(args, "devices", None),
+        oracle=args.oracle,
     )
 
 

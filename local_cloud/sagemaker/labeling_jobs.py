@@ -30,6 +30,8 @@ class LabelingRecord(JobRecord):
     """A labelling job as DescribeLabelingJob tells it."""
 
     kind = "Labeling"
+    due: float | None = None
+    """When its tasks expire, in seconds since the epoch by the cloud's clock; known once it has begun."""
 
     def __init__(self, request: Request, *, name: str, arn: str) -> None:
         super().__init__(request, name=name, arn=arn)
@@ -43,6 +45,14 @@ class LabelingRecord(JobRecord):
         """The answer of DescribeLabelingJob."""
         with self._lock:
             return {**super().response_object, "Tags": list(self.tags)}
+
+    def expire_at(self, moment: float) -> float:
+        """Note when tasks expire, unless that was noted before; return when they do."""
+        with self._lock:
+            if self.due is None:
+                self.due = moment
+                self.keep(self)
+            return self.due
 
     def show(self, counters: Mapping[str, int]) -> None:
         """Note how far the labels are; the job is under way."""
@@ -146,7 +156,7 @@ class LabelingJob:
 
     def _await_labels(self) -> tuple[str, bool]:
         """Take answers up until there are all; return the status that the job ends with, and if for time."""
-        deadline = self._record.creation_time.replace(tzinfo=UTC).timestamp() + self._labels.max_seconds
+        deadline = self._record.expire_at(self._clock.now() + self._labels.max_seconds)
         while not self._stop.is_set():
             counters = self._labels.counters()
             self._record.show(counters)

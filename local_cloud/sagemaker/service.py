@@ -196,7 +196,7 @@ class SageMakerJobs:
 
     def _start_again(self, family: Family, record: JobRecord, owner: Owner) -> None:
         try:
-            parsed = family.parse(record.request)
+            parsed = family.parse({**record.request, "Tags": record.tags})
         except RefusedRequestError as error:  # an older edgepipe took it
             record.end("Failed", FailureReason=f"ClientError: {error}")
             return

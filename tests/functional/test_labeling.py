@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from local_cloud import sagemaker
+from local_cloud.clock import SystemClock
 from local_cloud.context import ORCHESTRATOR_ACCOUNT, Context
 from local_cloud.labelling.oracle import Oracle, keep_oracle
 from local_cloud.labelling.sheets import Answer, Sheets
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from local_cloud.clock import CloudClock
     from local_cloud.context import Event
 
 TEAM = f"arn:aws:sagemaker:us-east-1:{ORCHESTRATOR_ACCOUNT}:workteam/private-crowd/inspectors"
@@ -108,10 +110,11 @@ class Cloud:
 
 
 @contextmanager
-def opened(state_dir: Path) -> Iterator[Cloud]:
+def opened(state_dir: Path, clock: CloudClock | None = None) -> Iterator[Cloud]:
     events: list[Event] = []
     with closing(Store(state_dir)) as store:
-        handle = sagemaker.install(Context(state_dir=state_dir, store=store, emit=events.append))
+        context = Context(state_dir=state_dir, store=store, emit=events.append, clock=clock or SystemClock())
+        handle = sagemaker.install(context)
         with mock_aws():
             try:
                 s3 = boto3.client("s3", region_name="us-east-1")
@@ -385,3 +388,32 @@ def test_the_aws_cli_makes_follows_and_stops_a_job(tmp_path: Path) -> None:
         output = job["LabelingJobOutput"]["OutputDatasetS3Uri"]
         served.aws("s3", "cp", output, str(tmp_path / "out"))
     assert json.loads((tmp_path / "out").read_text()) == {"source-ref": "s3://data/in.manifest"}
+
+
+class Ahead(SystemClock):
+    """A clock that a test puts forward."""
+
+    seconds = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.seconds
+
+
+def test_what_nobody_labels_in_time_fails(tmp_path: Path) -> None:
+    clock = Ahead()
+    with opened(tmp_path, clock=clock) as cloud:
+        cloud.fill(2)
+        arn = cloud.begin()
+        cloud.begin("other")
+        cloud.sheet("other")
+        cloud.sheet()
+        cloud.answer(arn, {0: "normal"})
+        cloud.when(lambda: cloud.job()["LabelCounters"]["TotalLabeled"] == 1)
+        clock.seconds = 30 * 86_400 + 60
+        job = cloud.until("Completed")
+        assert (job["LabelCounters"]["HumanLabeled"], job["LabelCounters"]["FailedNonRetryableError"]) == (
+            1,
+            1,
+        )
+        assert cloud.output()[1]["label-metadata"]["failure-reason"].startswith("nobody labelled the object")
+        assert "nobody labelled" in cloud.until("Failed", "other")["FailureReason"]

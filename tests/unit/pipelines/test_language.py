@@ -218,7 +218,7 @@ def test_a_function_that_is_there_is_called_by_its_arn() -> None:
 @pytest.mark.parametrize(
     ("steps", "reason"),
     [
-        (LABEL.replace("folders", "ground-truth"), "method ground-truth"),
+        (LABEL.replace("folders", "auto"), "method auto"),
         (LABEL + "  transform: {format: passthrough}\n", "format passthrough"),
         (MODEL.replace("{script", "{spot: true, script"), "spot"),
         (MODEL + "  compile: {targets: [jetson-xavier]}\n", "targets jetson-xavier"),

@@ -87,6 +87,21 @@ def test_jobs_are_those_of_the_pipelines_steps() -> None:
     assert resources(derived, "failure", "sagemaker:StopProcessingJob") == []
 
 
+def test_only_people_need_a_labelling_job() -> None:
+    here = "arn:aws:sagemaker:${usecase_region}:${usecase_account}:labeling-job/cookies-label-*"
+    people, folders = derive(LABEL.replace("folders", "ground-truth")), derive(LABEL)
+    for handler, action in (
+        ("label", "sagemaker:CreateLabelingJob"),
+        ("failure", "sagemaker:StopLabelingJob"),
+    ):
+        assert resources(people, handler, action) == [here]
+        assert resources(folders, handler, action) == []
+    assert resources(people, "label", "states:SendTaskHeartbeat") == ["*"]
+    assert resources(people, "label", "iam:PassRole") == ["${usecase_execution_role_arn}"]
+    assert folders.own["label"].grants().isdisjoint({("states:SendTaskHeartbeat", "*")})
+    assert "iam:PassRole" not in {action for action, _ in folders.usecase["label"].grants()}
+
+
 def test_devices_are_those_that_are_deployed_to() -> None:
     one = derive(EVERYTHING + "  deploy: {targets: [thing/a]}\n")
     assert resources(one, "deploy", "iot:UpdateThingShadow") == [

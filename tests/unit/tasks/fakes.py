@@ -284,7 +284,7 @@ class InMemoryS3:
 
 
 class InMemorySageMaker:
-    """Training and processing jobs, which a test ends by `finish`."""
+    """Training, processing and labelling jobs, which a test ends by `finish`."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, dict[str, Any]] = {}
@@ -303,6 +303,18 @@ class InMemorySageMaker:
 
     def create_processing_job(self, **request: Any) -> dict[str, Any]:
         return self._create(request["ProcessingJobName"], {**request, "ProcessingJobStatus": self.status})
+
+    def create_labeling_job(self, **request: Any) -> dict[str, Any]:
+        output = f"{request['OutputConfig']['S3OutputPath']}/{request['LabelingJobName']}/manifests/output"
+        made = {"LabelingJobOutput": {"OutputDatasetS3Uri": f"{output}/output.manifest"}}
+        about = {"LabelingJobStatus": self.status, **made}
+        return self._create(request["LabelingJobName"], {**request, **about})
+
+    def describe_labeling_job(self, *, LabelingJobName: str) -> dict[str, Any]:
+        return self._describe(LabelingJobName)
+
+    def stop_labeling_job(self, *, LabelingJobName: str) -> dict[str, Any]:
+        return self._stop(LabelingJobName, "LabelingJobStatus")
 
     def describe_training_job(self, *, TrainingJobName: str) -> dict[str, Any]:
         return self._describe(TrainingJobName)

@@ -95,7 +95,10 @@ def test_a_dataset_that_lacks_something_is_told_what(cloud: Cloud, names: tuple[
 @pytest.mark.parametrize(
     ("config", "told"),
     [
-        ({"method": "guess"}, "event.config.method must be one of folders, manifest; it is 'guess'"),
+        (
+            {"method": "guess"},
+            "event.config.method must be one of folders, manifest, ground-truth; it is 'guess'",
+        ),
         ({"dataset": "datasets/cookies"}, "is not an s3:// address"),
         ({"dataset": "s3://s3://cookie-data/x"}, "names s3:// twice"),
         ({"dataset": "s3://cookie-data/a/../b/"}, "'..' in its key"),
