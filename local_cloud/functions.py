@@ -11,6 +11,7 @@ than Python's (refused when the function is created), or isolate the platform's 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import importlib
 import json
@@ -28,7 +29,7 @@ from moto.awslambda_simple import models as simple
 from moto.core.base_backend import BackendDict
 from moto.core.exceptions import JsonRESTError
 
-from local_cloud import program
+from local_cloud import invoking, program
 from local_cloud.clock import timestamp
 from local_cloud.identity import session_arn
 from local_cloud.own_code import CodeStore, OwnCode
@@ -51,7 +52,7 @@ MAX_RESPONSE = 6_291_556
 """Bytes of a synchronous response."""
 CUSTOM_HANDLER = "tasks.custom.handler"
 """The handler of the functions whose zip brings code of its own."""
-_CLOSE_SECONDS = 5.0
+_CLOSE_SECONDS, _LOG_TAIL = 5.0, 4096
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,140}")
 _OURS = (
     __file__,
@@ -105,6 +106,10 @@ class Invocation:
             message = "an invocation ended without a response: please report this bug of the local cloud"
             raise RuntimeError(message)
         return self._response
+
+    def log_tail(self) -> str:
+        """Return the end of what the log was told since this invocation began, as Lambda encodes it."""
+        return base64.b64encode(self._log.tail(_LOG_TAIL)).decode()
 
     def _run(self) -> None:
         started = time.monotonic()
@@ -220,7 +225,7 @@ class FunctionsBackend(LambdaBackend):
         response_headers["x-amz-executed-version"] = str(function.version)
         if kind == "DryRun":
             return b""
-        text = _read_body(body)
+        text = invoking.read_event(body)
         invocation = Invocation(
             functions=self.functions, function=function, account=self.account_id, body=text
         )
@@ -231,6 +236,8 @@ class FunctionsBackend(LambdaBackend):
         response, failed = invocation.wait()
         if failed:
             response_headers["x-amz-function-error"] = "Unhandled"
+        if headers.get("X-Amz-Log-Type") == "Tail":
+            response_headers["x-amz-log-result"] = invocation.log_tail()
         payload = response.encode()
         response_headers["Content-Length"] = str(len(payload))
         return payload
@@ -250,7 +257,10 @@ class Functions:
         self._logs: dict[str, Path] = {}
         backend = type("InstalledBackend", (FunctionsBackend,), {"functions": self})
         backends: BackendDict[LambdaBackend] = BackendDict(backend, "lambda")
-        self._patches: list[Any] = [patch.object(simple, "lambda_simple_backends", backends)]
+        self._patches: list[Any] = [
+            patch.object(simple, "lambda_simple_backends", backends),
+            invoking.patched(),
+        ]
 
     def log_path(self, function: str) -> Path:
         """Return a function's log file; refuses a name that is no function's."""
@@ -382,16 +392,6 @@ def _encode_decimal(value: object) -> int | float:
         return int(value) if value == value.to_integral_value() else float(value)
     message = f"Object of type {type(value).__name__} is not JSON serializable"
     raise TypeError(message)
-
-
-def _read_body(body: str | bytes | None) -> str:
-    text = body.decode() if isinstance(body, bytes) else body or "{}"
-    try:
-        json.loads(text)
-    except ValueError as error:
-        message = f"Could not parse request body into json: {error}"
-        raise JsonRESTError(error_type="InvalidRequestContentException", message=message) from None
-    return text
 
 
 def _ignore(_response: tuple[str, bool]) -> None:

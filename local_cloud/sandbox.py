@@ -33,6 +33,7 @@ class LogFile:
     def __init__(self, path: Path, request_id: str) -> None:
         self.request_id = request_id
         self._path = path
+        self._begin = path.stat().st_size if path.exists() else 0
         self._rest = ""
 
     def write(self, text: str) -> None:
@@ -45,6 +46,12 @@ class LogFile:
         """Append an unfinished line; more may be written after it."""
         if self._rest:
             self.write("\n")
+
+    def tail(self, size: int) -> bytes:
+        """Return the last bytes of the log, but none from before this invocation."""
+        with self._path.open("rb") as file:
+            file.seek(max(self._begin, file.seek(0, os.SEEK_END) - size))
+            return file.read(size)
 
     def _append(self, text: str) -> None:
         # One write of whole lines in append mode: no line of another invocation lands inside it.

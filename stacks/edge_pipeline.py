@@ -83,6 +83,7 @@ class EdgePipeline(Construct):
     def __init__(self, scope: Construct, construct_id: str, *, spec: Path, usecase: UseCase) -> None:
         super().__init__(scope, construct_id)
         self.home = Place(account=usecase.orchestrator.account, region=usecase.orchestrator.region)
+        _check_place(cdk.Stack.of(self), self.home, usecase)
         source = read_source(spec, usecase)
         functions = _add_custom_functions(self, source, self.home)
         markers, copied = add_assets(
@@ -99,6 +100,20 @@ class EdgePipeline(Construct):
         )
         self.undelivered = triggers.undelivered
         add_notices(self, pipeline, usecase=usecase, machine=self.machine, undelivered=triggers.undelivered)
+
+
+def _check_place(stack: cdk.Stack, home: Place, usecase: UseCase) -> None:
+    """Raise UnfitSpecError for a stack of another account or region; one that says neither goes anywhere."""
+    for what, said, needed in (
+        ("account", stack.account, home.account),
+        ("region", stack.region, home.region),
+    ):
+        if not cdk.Token.is_unresolved(said) and said != needed:
+            message = (
+                f"stack '{stack.stack_name}' is of {what} {said}, and the platform of use case "
+                f"'{usecase.id}' is in {needed}: give the stack that env"
+            )
+            raise UnfitSpecError(message)
 
 
 def read_source(spec: Path, usecase: UseCase) -> Source:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 import os
 import sys
@@ -131,6 +132,38 @@ def test_a_dry_run_runs_nothing(cloud: Cloud) -> None:
 def test_an_unknown_function(cloud: Cloud) -> None:
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         cloud.lambdas.invoke(FunctionName="nobody")
+
+
+def test_an_event_with_a_qualifier_is_an_event(cloud: Cloud) -> None:
+    event = {"qualifier": "7", "Qualifier": "8"}
+    assert invoke(cloud, "echo", event)[1] == event
+
+
+def test_a_version_and_an_alias_keep_their_code(cloud: Cloud) -> None:
+    cloud.create_function("kept", f"{HANDLERS}.describe")
+    cloud.lambdas.publish_version(FunctionName="kept")
+    cloud.lambdas.create_alias(FunctionName="kept", Name="live", FunctionVersion="1")
+    cloud.lambdas.update_function_configuration(FunctionName="kept", Handler=f"{HANDLERS}.echo")
+
+    def version(**chosen: str) -> Any:
+        reply = cloud.lambdas.invoke(**{"FunctionName": "kept", "Payload": b"{}", **chosen})
+        return json.loads(reply["Payload"].read()).get("version")
+
+    assert version() is None
+    assert [version(Qualifier=name) for name in ("1", "live")] == ["1", "1"]
+    assert [version(FunctionName=f"kept:{name}") for name in ("1", "live")] == ["1", "1"]
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        version(Qualifier="2")
+
+
+def test_the_end_of_a_log_comes_with_the_answer_when_it_is_asked_for(cloud: Cloud) -> None:
+    invoke(cloud, "fail")
+    said = cloud.lambdas.invoke(FunctionName="fail", Payload=b"{}", LogType="Tail")["LogResult"]
+    log = base64.b64decode(said).decode()
+    assert log.startswith("START RequestId: ")
+    assert log.count("START RequestId: ") == 1
+    assert "[ERROR]" in log
+    assert "LogResult" not in cloud.lambdas.invoke(FunctionName="fail", Payload=b"{}")
 
 
 def test_a_payload_that_is_no_json(cloud: Cloud) -> None:

@@ -19,7 +19,7 @@ from cfnlint.api import lint_file  # type: ignore[import-untyped]  # it publishe
 from pipelines import definition, packages, platform
 from stacks import reasons
 from stacks.buckets import RESULT_DAYS
-from stacks.edge_pipeline import EdgePipeline
+from stacks.edge_pipeline import EdgePipeline, UnfitSpecError
 from stacks.settings import EXAMPLE
 from stacks.triggers import TriggerError
 from tests.infra.conftest import example
@@ -258,6 +258,20 @@ def test_a_trigger_on_a_figure_that_nobody_publishes_is_refused(tmp_path: Path) 
     stack = cdk.Stack(cdk.App(), "s", env=cdk.Environment(account="123456789012", region="us-east-1"))
     with pytest.raises(TriggerError, match="nothing publishes that figure"):
         EdgePipeline(stack, "Cookies", spec=spec, usecase=example())
+
+
+@pytest.mark.parametrize(
+    ("account", "region", "words"),
+    [
+        ("999999999999", "us-east-1", "is of account 999999999999, and the platform"),
+        ("123456789012", "eu-west-1", "is of region eu-west-1, and the platform"),
+    ],
+)
+def test_a_stack_of_another_place_than_the_platform_is_refused(account: str, region: str, words: str) -> None:
+    stack = cdk.Stack(cdk.App(), "s", env=cdk.Environment(account=account, region=region))
+    with pytest.raises(UnfitSpecError, match=words):
+        EdgePipeline(stack, "Cookies", spec=EXAMPLE / "pipeline.yaml", usecase=example())
+    assert not stack.node.find_child("Cookies").node.children
 
 
 def test_the_fixed_workflows_are_jsonata_and_never_wait_in_a_loop(assembly: Assembly) -> None:
