@@ -14,6 +14,7 @@ from stacks import uploads
 from stacks.alarms import Bell, When, function_metric, log_metric, machine_metric
 from stacks.deployment import DeploymentFunctions
 from stacks.functions import Function
+from stacks.people import add_policies
 from stacks.permissions import CUSTOM, function_statements
 from stacks.roles import add_role, trust_service
 from stacks.services import Listener, Sweeper, plan_function
@@ -67,6 +68,7 @@ class OrchestratorStack(cdk.Stack):
         sweeper = Sweeper(self, "Sweeper", concurrency=concurrency.sweeper, **common)
         listener = Listener(self, "Listener", concurrency=concurrency.events, **common)
         deployment = DeploymentFunctions(self, "Deployment", home=home, usecases=usecases)
+        add_policies(self, home, usecases)
         workflows = Workflows(self, "Workflows", home=home, usecases=usecases)
         bell = Bell(self, "Bell", name="edgepipe-alarms")
         _add_alarms(bell, sweeper, workflows)

@@ -36,6 +36,7 @@ STARS: Mapping[str, str] = {
     "greengrass:ListDeployments": "takes no resource in the service authorization reference",
     "servicequotas:ListAWSDefaultServiceQuotas": "quotas have no resource to list them by",
     "servicequotas:ListServiceQuotas": "quotas have no resource to list them by",
+    "states:ListStateMachines": "takes no resource in the service authorization reference",
     "states:SendTaskFailure": "a task token has no ARN, and Step Functions offers no resource",
     "states:SendTaskHeartbeat": "a task token has no ARN, and Step Functions offers no resource",
     "states:SendTaskSuccess": "a task token has no ARN, and Step Functions offers no resource",
@@ -77,6 +78,18 @@ PREFIXES: tuple[Prefix, ...] = (
     Prefix(
         form=rf"arn:aws:states:{_HERE}:(execution|stateMachine):edgepipe-\*(:\*)?",
         reason="the platform serves every pipeline, and these come by `edgepipe apply` alone",
+    ),
+    Prefix(
+        form=rf"arn:aws:lambda:{_HERE}:function:edgepipe-\*",
+        reason="the functions of custom steps come with their pipelines, by `edgepipe apply` alone",
+    ),
+    Prefix(
+        form=r"arn:aws:iam::\d{12}:role/edgepipe-machine-\*",
+        reason="each pipeline has a role of its own, and pipelines come by `edgepipe apply` alone",
+    ),
+    Prefix(
+        form=rf"arn:aws:cloudwatch:{_HERE}:alarm:\*",
+        reason="alarms are listed by how their names begin, which CloudFormation chooses",
     ),
     Prefix(
         form=rf"arn:aws:sagemaker:{_HERE}:(training|processing|labeling)-job/\*",

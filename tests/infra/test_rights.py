@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines import platform
-from stacks import reasons
+from stacks import people, reasons
 from stacks.permissions import CALLERS
+from stacks.places import Place
 from stacks.roles import MAX_POLICY
+from tests.infra.conftest import example
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,6 +21,8 @@ if TYPE_CHECKING:
     from tests.infra.conftest import Assembly
 
 ORCHESTRATOR = "123456789012"
+MAX_MANAGED_POLICY = 6_144
+SECURITY = Path(__file__).parents[2] / "docs" / "security.md"
 
 
 def listed(value: Any) -> list[Any]:
@@ -54,12 +61,41 @@ def test_roles_only_allow(assembly: Assembly) -> None:
     assert {statement["Effect"] for _, statement in assembly.statements()} == {"Allow"}
 
 
-def test_a_role_is_passed_to_sagemaker_only(assembly: Assembly) -> None:
+def test_a_role_is_passed_to_one_service_only(assembly: Assembly) -> None:
+    """Those of jobs by handlers, and those of machines and custom steps by who releases pipelines."""
     passing = [each for _, each in assembly.statements() if "iam:PassRole" in each["Action"]]
-    assert len(passing) == 2
-    for statement in passing:
-        assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
-        assert statement["Resource"][0].endswith("-jobs")
+    found = sorted(
+        (each["Condition"]["StringEquals"]["iam:PassedToService"], each["Resource"][0].rpartition("/")[2])
+        for each in passing
+    )
+    assert found == [
+        ("lambda.amazonaws.com", "edgepipe-function-custom"),
+        ("sagemaker.amazonaws.com", "edgepipe-cookie-factory-jobs"),
+        ("sagemaker.amazonaws.com", "edgepipe-wafers-jobs"),
+        ("states.amazonaws.com", "edgepipe-machine-*"),
+    ]
+    assert all(len(each["Resource"]) == 1 and each["Action"] == ["iam:PassRole"] for each in passing)
+
+
+def test_what_people_may_do_is_in_the_template_and_in_the_documentation(assembly: Assembly) -> None:
+    """That each verb keeps to it, a functional test shows."""
+    policies = dict(assembly.resources("AWS::IAM::ManagedPolicy", "orchestrator")).values()
+    by_name = {each["ManagedPolicyName"]: each["PolicyDocument"]["Statement"] for each in policies}
+    usecases = [example(), replace(example(), operator_role_arn=None)]
+    home = Place(account=ORCHESTRATOR, region="us-east-1")
+    assert set(by_name) == set(people.statements(home, usecases)) == {people.LOOK, people.RUN, people.RELEASE}
+    for name in (people.RUN, people.RELEASE):
+        entered = next(each["Resource"] for each in by_name[name] if each["Action"] == ["sts:AssumeRole"])
+        named = [arn.rpartition("/")[2] for arn in entered]
+        assert named == ["edgepipe-cookie-factory-operator", "edgepipe-wafers-operator", "image-readers"]
+    assert not any("sts:AssumeRole" in each["Action"] for each in by_name[people.LOOK])
+    rows = re.findall(r"^\| (`[^|]+) \| (`edgepipe-[^|]+) \|$", SECURITY.read_text(encoding="utf-8"), re.M)
+    documented = {
+        verb: tuple(re.findall(r"`([^`]+)`", names))
+        for verbs, names in rows
+        for verb in re.findall(r"`([^`]+)`", verbs)
+    }
+    assert documented == dict(people.VERBS)
 
 
 def test_no_role_has_a_managed_policy(assembly: Assembly) -> None:
@@ -73,6 +109,8 @@ def test_policies_fit_where_iam_keeps_them(assembly: Assembly) -> None:
             [each["PolicyDocument"] for each in role.get("Policies", ())], separators=(",", ":")
         )
         assert len(text) < MAX_POLICY, name
+    for name, policy in assembly.resources("AWS::IAM::ManagedPolicy"):
+        assert len(json.dumps(policy["PolicyDocument"], separators=(",", ":"))) < MAX_MANAGED_POLICY, name
 
 
 def role(assembly: Assembly, name: str) -> Mapping[str, Any]:

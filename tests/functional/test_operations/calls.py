@@ -196,11 +196,6 @@ def _list_bucket(call: Call) -> Iterator[tuple[str, str]]:
     yield "s3:ListBucket", f"arn:aws:s3:::{call.request['Bucket']}"
 
 
-def _get_role(call: Call) -> Iterator[tuple[str, str]]:
-    account = _account(call) if call.session else "123456789012"
-    yield "iam:GetRole", f"arn:aws:iam::{account}:role/{call.request['RoleName']}"
-
-
 def _bucket(call: Call) -> Iterator[tuple[str, str]]:
     yield f"s3:{call.operation}", f"arn:aws:s3:::{call.request['Bucket']}"
 
@@ -221,13 +216,51 @@ def _table(call: Call) -> Iterator[tuple[str, str]]:
     yield f"dynamodb:{call.operation}", f"{name}{index}"
 
 
+def _home(service: str, form: str, field: str) -> Callable[[Call], Iterator[tuple[str, str]]]:
+    """Return what needs the action of its own name, on a resource that a field of the request names."""
+
+    def needs(call: Call) -> Iterator[tuple[str, str]]:
+        arn = f"arn:aws:{service}:us-east-1:{_account(call)}:{form.format(call.request[field])}"
+        yield f"{IAM_PREFIXES.get(call.service, call.service)}:{call.operation}", arn
+
+    return needs
+
+
+def _create_function(call: Call) -> Iterator[tuple[str, str]]:
+    yield from _home("lambda", "function:{}", "FunctionName")(call)
+    yield "iam:PassRole", str(call.request["Role"])
+
+
+def _write_machine(call: Call) -> Iterator[tuple[str, str]]:
+    """Yield what making or changing a state machine takes: its role is passed to Step Functions."""
+    named = f"arn:aws:states:us-east-1:{_account(call)}:stateMachine:{call.request.get('name')}"
+    arn = str(call.request.get("stateMachineArn", named))
+    yield f"states:{call.operation}", arn
+    yield "iam:PassRole", str(call.request["roleArn"])
+    if call.request.get("publish"):
+        yield "states:PublishStateMachineVersion", arn
+
+
+def _create_alias(call: Call) -> Iterator[tuple[str, str]]:
+    version = str(call.request["routingConfiguration"][0]["stateMachineVersionArn"])
+    yield "states:CreateStateMachineAlias", version.rpartition(":")[0]
+
+
+def _alarms(call: Call) -> Iterator[tuple[str, str]]:
+    yield "cloudwatch:DescribeAlarms", f"arn:aws:cloudwatch:us-east-1:{_account(call)}:alarm:*"
+
+
+def _role(call: Call) -> Iterator[tuple[str, str]]:
+    yield f"iam:{call.operation}", f"arn:aws:iam::{_account(call)}:role/{call.request['RoleName']}"
+
+
 def _parameter(call: Call) -> Iterator[tuple[str, str]]:
-    account = _account(call) if call.session else "123456789012"
-    yield "ssm:GetParameter", f"arn:aws:ssm:us-east-1:{account}:parameter{call.request['Name']}"
+    yield "ssm:GetParameter", f"arn:aws:ssm:us-east-1:{_account(call)}:parameter{call.request['Name']}"
 
 
 def _account(call: Call) -> str:
-    return call.session.split(":")[4]
+    """Return the account that a call is made in: a role's, or the orchestrator's."""
+    return call.session.split(":")[4] if call.session else "123456789012"
 
 
 def _sagemaker(call: Call) -> Iterator[tuple[str, str]]:
@@ -317,33 +350,37 @@ _TABLES: Mapping[str, Mapping[str, Callable[[Call], Iterator[tuple[str, str]]]]]
         "ListInstalledComponents": _device,
     },
     "stepfunctions": {
-        "CreateStateMachine": _plain(),
-        "CreateStateMachineAlias": _plain(),
+        "CreateStateMachine": _write_machine,
+        "CreateStateMachineAlias": _create_alias,
         "DescribeExecution": _plain("executionArn"),
         "DescribeStateMachine": _plain("stateMachineArn"),
         "DescribeStateMachineAlias": _plain("stateMachineAliasArn"),
         "DescribeStateMachineForExecution": _plain("executionArn"),
         "GetExecutionHistory": _plain("executionArn"),
-        "ListExecutions": _plain(),
+        "ListExecutions": _plain("stateMachineArn"),
         "ListStateMachines": _plain(),
         "ListStateMachineVersions": _plain("stateMachineArn"),
         "ListTagsForResource": _plain("resourceArn"),
+        "RedriveExecution": _plain("executionArn"),
         "SendTaskFailure": _plain(),
         "SendTaskHeartbeat": _plain(),
         "SendTaskSuccess": _plain(),
         "StartExecution": _plain("stateMachineArn"),
         "StopExecution": _plain("executionArn"),
-        "UpdateStateMachine": _plain("stateMachineArn"),
+        "UpdateStateMachine": _write_machine,
         "UpdateStateMachineAlias": _plain("stateMachineAliasArn"),
     },
-    "iam": dict.fromkeys(("CreateRole", "GetRolePolicy", "PutRolePolicy"), _plain("RoleName"))
-    | {"GetRole": _get_role},
-    "lambda": {"GetFunctionConfiguration": _plain("FunctionName")},
-    "logs": {"FilterLogEvents": _plain("logGroupName")},
+    "iam": dict.fromkeys(("CreateRole", "GetRole", "GetRolePolicy", "PutRolePolicy"), _role),
+    "lambda": dict.fromkeys(
+        ("GetFunction", "GetFunctionConfiguration", "ListVersionsByFunction", "UpdateFunctionCode"),
+        _home("lambda", "function:{}", "FunctionName"),
+    )
+    | {"CreateFunction": _create_function},
+    "logs": {"FilterLogEvents": _home("logs", "log-group:{}:*", "logGroupName")},
     "service-quotas": {"ListServiceQuotas": _plain()},
     "sns": {"Publish": _plain("TopicArn")},
     "ssm": {"GetParameter": _parameter},
-    "cloudwatch": {"DescribeAlarms": _plain()},
+    "cloudwatch": {"DescribeAlarms": _alarms},
 }
 
 
