@@ -7,6 +7,7 @@ import json
 import os
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from local_cloud.deployment import deploy
 from local_cloud.progress import read_steps
 from local_cloud.record import Failure, Record, write_artifacts, write_record
 from local_cloud.rules import rules, sweep
+from pipelines.platform import JOBS_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -79,9 +81,7 @@ class LocalRun:
             record = replace(record, devices={thing: self._device(thing) for thing in things})
         if record.status == "SUCCEEDED":
             record = self._try_device(record)
-        self._keep(record)
-        self.requests.forget()
-        return record
+        return self._keep(record)
 
     def _await_devices(self, record: Record) -> None:
         """Wait until what was deployed runs: devices have just been switched on where a run goes on."""
@@ -119,9 +119,7 @@ class LocalRun:
             states.stop_execution(executionArn=self.plan.arn, error="Interrupted", cause=INTERRUPTED)
             self._end_jobs()
             record = self._look(states)
-        self._keep(record)
-        self.requests.forget()
-        return record
+        return self._keep(record)
 
     def _definition(self) -> str | None:
         """Return what the execution runs, or None if it has not been started."""
@@ -212,12 +210,28 @@ class LocalRun:
         for job in self._open_jobs():
             people = self.labels.words(job.step) if job.type == "labeling" else None
             self._waits[job.step] = people or _describe(job, moment(job.deadline))
-            if group := _LOG_GROUPS.get(job.type):
-                path = str(self.plan.state_dir / "logs/aws/sagemaker" / group / f"{job.name}.log")
-                logs = self._logs.setdefault(job.step, [])
-                logs += [path] * (path not in logs)
+            self._note_log(job.step, job.type, job.name)
         if self._waits != before:
             write_record(self._record("RUNNING", self._events))
+
+    def _find_logs(self) -> None:
+        """Note the logs of all the run's jobs, also of those that were over before anybody looked."""
+        table = self._client("dynamodb", ORCHESTRATOR_ACCOUNT)
+        mine = {
+            "FilterExpression": "run_arn = :run",
+            "ExpressionAttributeValues": {":run": {"S": self.plan.arn}},
+        }
+        with suppress(table.exceptions.ResourceNotFoundException):  # nothing was deployed
+            pages = table.get_paginator("scan").paginate(TableName=JOBS_TABLE, **mine)
+            items = [item for page in pages for item in page["Items"]]
+            for item in sorted(items, key=lambda item: int(item["claimed"]["N"])):
+                self._note_log(*(item[name]["S"] for name in ("step", "type", "name")))
+
+    def _note_log(self, step: str, job_type: str, name: str) -> None:
+        if group := _LOG_GROUPS.get(job_type):
+            path = str(self.plan.state_dir / "logs/aws/sagemaker" / group / f"{name}.log")
+            logs = self._logs.setdefault(step, [])
+            logs += [path] * (path not in logs)
 
     def _end_jobs(self) -> None:
         """Stop the run's jobs and see them end, so that a run that is gone on with gets new ones."""
@@ -289,8 +303,10 @@ class LocalRun:
         }
         return {"status": core["status"], "components": components}
 
-    def _keep(self, record: Record) -> None:
+    def _keep(self, record: Record) -> Record:
         """Copy what the run made out of the cloud; the record, written last, says that all is there."""
+        self._find_logs()
+        record = replace(record, logs=dict(self._logs))
         usecase, compiled = self.plan.usecase, self.plan.compiled
         prefix = f"runs/{compiled.pipeline.name}/{self.plan.run_id}/"
         write_artifacts(
@@ -300,6 +316,8 @@ class LocalRun:
             self.plan.folder / "artifacts",
         )
         write_record(record)
+        self.requests.forget()
+        return record
 
     def _now(self) -> datetime:
         return moment(self.cloud.context.clock.now())

@@ -95,6 +95,10 @@ def test_a_run_ends_with_a_model_that_answers_on_the_device(tmp_path: Path) -> N
     artifacts = Path(record["artifacts_dir"])
     assert list(artifacts.glob("train/**/model.tar.gz"))
     assert len(list(artifacts.glob("compile/**/model.onnx"))) == 2
+    assert {name: len(step["logs"]) for name, step in record["steps"].items() if step["logs"]} == {
+        "train": 1,
+        "compile": 2,
+    }, "however short the jobs were"
     assert processes_below(tmp_path) == []
     archive = open_archive(result.state_dir)
     events = archive.events(archive.execution(record["run_id"]).arn)
