@@ -18,7 +18,7 @@ from operations.session import ask
 from operations.settling import patiently
 from operations.source import Origin
 from operations.versions import Machines, Version, open_machines
-from pipelines import machine, platform, topics
+from pipelines import machine, nodes, platform, topics
 from pipelines.definition import substitute
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class Release:
     url: str
     stack: str = ""
     """The CloudFormation stack that the state machine is of, where there is one."""
+    idle: tuple[str, ...] = ()
+    """The sections of the spec that only such a stack carries out, where there is none."""
 
     @property
     def changed(self) -> bool:
@@ -58,14 +60,20 @@ class Release:
         now = f"version {self.version} of '{self.pipeline}' is live"
         before = "" if self.before in (None, self.version) else f", before it was version {self.before}"
         head = f"{now}{before}" if self.changed else f"nothing to do: {now} and is what this spec says"
-        warning = [self._warn()] if self.stack else []
-        return "\n".join([*(change.render() for change in self.changes), head, *warning, f"  {self.url}"])
+        changes = [change.render() for change in self.changes]
+        return "\n".join([*changes, head, *self._notes(), f"  {self.url}"])
 
-    def _warn(self) -> str:
-        return (
-            f"note: it is of the stack {self.stack}. Whoever deploys it from another spec puts "
-            f"that one in the place of version {self.version}: deploy it from this one"
-        )
+    def _notes(self) -> Iterator[str]:
+        if self.stack:
+            yield (
+                f"note: it is of the stack {self.stack}. Whoever deploys it from another spec puts "
+                f"that one in the place of version {self.version}: deploy it from this one"
+            )
+        if self.idle:
+            yield (
+                f"note: {' and '.join(self.idle)} of this spec do nothing yet: the stack "
+                f"edgepipe-pipeline-{self.pipeline} carries them out (docs/operations.md, Deploying)"
+            )
 
 
 def apply(aws: Aws, caller: Caller, usecase: UseCase, source: Source) -> Release:
@@ -98,6 +106,7 @@ def apply(aws: Aws, caller: Caller, usecase: UseCase, source: Source) -> Release
         before=live.number if live else None,
         changes=tuple(changes),
         stack=stack,
+        idle=() if stack else tuple(_left_to_a_stack(source)),
         url=machine_url(machines.arn(pipeline)),
     )
 
@@ -123,6 +132,15 @@ def rollback(aws: Aws, caller: Caller, pipeline: str, to: int | None) -> Release
         changes=(_move(machines, pipeline, version, live),),
         url=machine_url(machines.arn(pipeline)),
     )
+
+
+def _left_to_a_stack(source: Source) -> Iterator[str]:
+    """Yield the sections of a spec that `apply` cannot carry out: what starts runs and tells how they end."""
+    root = source.compiled.pipeline.root
+    if nodes.find(root, "triggers"):
+        yield "triggers"
+    if any(item.text != "waiting" for item in nodes.items(nodes.find(root, "notify", "on"))):
+        yield "notify"
 
 
 def _check_topics(source: Source, usecase: UseCase) -> None:

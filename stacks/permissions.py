@@ -34,6 +34,7 @@ FRAMEWORK_REPOSITORIES = ("pytorch-training", "sagemaker-scikit-learn", "tensorf
 """The repositories of the images that `tasks.frameworks` names; AWS has an account for each region."""
 
 _ECR = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/(?P<name>[^:@]+)")
+_MARKER = re.compile(r"\$\{([a-z0-9_]+)\}")
 _PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 
 
@@ -113,11 +114,17 @@ def device_statements(usecase: UseCase) -> Statements:
 
 
 def machine_statements(machine: policies.Policy, functions: Mapping[str, str]) -> Statements:
-    """Return what a state machine's role may call: the derived policy."""
+    """Return what a state machine's role may call: the derived policy.
+
+    A version that `edgepipe apply` made calls the version of a custom step's function that it came with.
+    """
     derived = [each.as_json() for each in machine.statements]
     for statement in derived:
         named = [_function(resource, functions) for resource in statement["Resource"]]
-        statement["Resource"] = sorted(named)
+        own = [
+            f"{functions[name]}:*" for name in _markers(statement["Resource"]) if name.startswith("custom_")
+        ]
+        statement["Resource"] = sorted([*named, *own])
     return derived
 
 
@@ -126,9 +133,14 @@ TELEMETRY: Statements = [allow(LOG_DELIVERY, ["*"]), allow(TRACING, ["*"])]
 (docs.aws.amazon.com/step-functions/latest/dg: cw-logs.html, concepts-xray-tracing.html)."""
 
 
+def _markers(resources: Sequence[str]) -> list[str]:
+    found = (_MARKER.fullmatch(resource) for resource in resources)
+    return [match[1] for match in found if match]
+
+
 def _function(resource: str, functions: Mapping[str, str]) -> str:
     """Return a function's ARN for its marker; an ARN that the spec gives stays."""
-    found = re.fullmatch(r"\$\{([a-z0-9_]+)\}", resource)
+    found = _MARKER.fullmatch(resource)
     return functions[found[1]] if found else resource
 
 

@@ -80,6 +80,10 @@ PREFIXES: tuple[Prefix, ...] = (
         reason="the platform serves every pipeline, and these come by `edgepipe apply` alone",
     ),
     Prefix(
+        form=rf"arn:aws:lambda:{_HERE}:function:edgepipe-[a-z0-9_-]+:\*",
+        reason="older versions of a pipeline call the version of the code that they came with",
+    ),
+    Prefix(
         form=rf"arn:aws:lambda:{_HERE}:function:edgepipe-\*",
         reason="the functions of custom steps come with their pipelines, by `edgepipe apply` alone",
     ),

@@ -141,6 +141,23 @@ def test_the_machine_of_a_stack_is_updated_and_it_is_said_what_undoes_that(
     assert applied(capsys)["stack"] == "edgepipe-pipeline-cookies"
 
 
+def test_what_only_a_stack_carries_out_is_said(
+    deployed: Platform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    topic = f"arn:aws:sns:us-east-1:{ORCHESTRATOR}:bakery"
+    waiting = f"notify: {{on: [waiting], topic: '{topic}'}}\n"
+    deployed.spec.write_text(SPEC + waiting, encoding="utf-8")
+    assert applied(capsys)["idle"] == []
+    more = 'triggers: [{schedule: "rate(1 day)"}]\n' + waiting.replace("waiting", "waiting, failed")
+    deployed.spec.write_text(SPEC + more, encoding="utf-8")
+    assert applied(capsys)["idle"] == ["triggers", "notify"]
+    assert edgepipe("apply", "pipeline.yaml") == 0
+    said = (
+        "note: triggers and notify of this spec do nothing yet: the stack edgepipe-pipeline-cookies carries"
+    )
+    assert said in capsys.readouterr().out
+
+
 class BrokenError(Exception):
     """A call to AWS that was never answered."""
 
