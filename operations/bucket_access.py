@@ -1,6 +1,7 @@
-"""Whether a bucket's policy lets a role of another account in: evaluated, not searched.
+"""Whether a bucket's policy lets a role in: evaluated, not searched.
 
-Only what a policy's text decides: the bucket's owner must allow it, and nothing may deny it. How statements
+Only what a policy's text decides: nothing may deny it, and to a role of another account the owner must allow
+it (one of the bucket's own account has its rights by its own policy). How statements
 are matched: docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html and
 reference_policies_elements.html. Where it depends on what only a request knows, the answer is UNSURE.
 """
@@ -56,11 +57,12 @@ class Verdict:
     reason: str = ""
 
 
-def judge(policy: Mapping[str, Any], request: Request) -> Verdict:
-    """Say whether a policy lets a role of another account do something."""
+def judge(policy: Mapping[str, Any], request: Request, *, own_account: bool = False) -> Verdict:
+    """Say whether a policy lets a role do something; `own_account` says that the bucket is of its account."""
     statements = [each for each in _listed(policy.get("Statement")) if isinstance(each, dict)]
     denied, why = _strongest(statements, "Deny", request)
     allowed, condition = _strongest(statements, "Allow", request)
+    allowed = Match.YES if own_account else allowed
     if denied is Match.YES:
         return Verdict(allowed=Match.NO, reason=f"{why} denies it")
     if allowed is Match.NO:

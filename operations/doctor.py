@@ -84,7 +84,7 @@ def examine_usecase(visit: Visit, usecase: UseCase) -> Iterator[Check]:
         f"{name}, bootstrap": lambda: _look_for_bootstrap(there, name, usecase.account),
         f"{name}, handlers": lambda: _check_trust(there, usecase),
         f"{name}, buckets": lambda: _check_buckets(there, usecase),
-        f"{name}, images": lambda: _check_images(visit.aws, usecase),
+        f"{name}, images": lambda: _check_images(visit.aws, there, usecase),
         f"{name}, quotas": lambda: _check_quotas(there, visit.machine, usecase),
     }
     for what, check in checks.items():
@@ -239,14 +239,17 @@ def _check_buckets(there: Aws, usecase: UseCase) -> Iterator[Check]:
     yield Check(name=name, ok=not absent, message=message, remedy=_register(usecase, absent))
 
 
-def _check_images(aws: Aws, usecase: UseCase) -> Iterator[Check]:
-    """Read the policy of a data bucket in another account, by the role that people read images under."""
-    data = usecase.data
-    if data is None or not data.role_arn:
+def _check_images(aws: Aws, there: Aws, usecase: UseCase) -> Iterator[Check]:
+    """Read the data bucket's policy: in an account of its own by the role that people read images under."""
+    data, name = usecase.data, f"use case {usecase.id}, images"
+    if data and not data.role_arn:
+        yield _unseen_bootstrap(name, data.account, usecase.region)
+        message = f"the policy of {usecase.data_bucket} in {data.account} cannot be read from here"
+        yield Check(name=name, ok=True, sure=False, message=message, remedy=_read_policy(usecase))
         return
-    name = f"use case {usecase.id}, images"
-    there = aws.assume(data.role_arn, data.external_id or usecase.external_id, region=usecase.region)
-    yield from _look_for_bootstrap(there, name, data.account)
+    if data and data.role_arn:
+        there = aws.assume(data.role_arn, data.external_id or usecase.external_id, region=usecase.region)
+        yield from _look_for_bootstrap(there, name, data.account)
     reply = ask(there.client("s3").get_bucket_policy, "NoSuchBucketPolicy", Bucket=usecase.data_bucket)
     yield judge_images(json.loads(reply["Policy"]) if reply else {}, usecase)
 
@@ -254,20 +257,29 @@ def _check_images(aws: Aws, usecase: UseCase) -> Iterator[Check]:
 def judge_images(policy: Mapping[str, Any], usecase: UseCase) -> Check:
     """Say whether a data bucket's policy lets the use case's roles do what handlers and jobs do there."""
     name, bucket = f"use case {usecase.id}, images", f"arn:aws:s3:::{usecase.data_bucket}"
-    wanted = {"s3:GetObject": f"{bucket}/*", "s3:ListBucket": bucket}
     found: dict[Match, list[str]] = {match: [] for match in Match}
     for role in (usecase.role_arn, usecase.execution_role_arn):
-        for action, resource in wanted.items():
-            verdict = judge(policy, Request(role=role, action=action, resource=resource))
+        for action, resource in (("s3:GetObject", f"{bucket}/*"), ("s3:ListBucket", bucket)):
+            request = Request(role=role, action=action, resource=resource)
+            verdict = judge(policy, request, own_account=usecase.data is None)
             found[verdict.allowed].append(f"{action} by {role}: {verdict.reason}")
     if found[Match.NO]:
         message = f"the policy of {usecase.data_bucket} refuses {'; '.join(found[Match.NO])}"
-        return Check(name=name, ok=False, message=message, remedy=_register(usecase, wanted))
+        ours = any("nothing allows" in each for each in found[Match.NO])
+        remedy = _register(usecase, ours) or "have the bucket's owner change that statement"
+        return Check(name=name, ok=False, message=message, remedy=remedy)
     if found[Match.UNSURE]:
         message = f"the policy of {usecase.data_bucket} leaves open {'; '.join(found[Match.UNSURE])}"
-        look = f"read it: aws s3api get-bucket-policy --bucket {usecase.data_bucket}"
-        return Check(name=name, ok=True, sure=False, message=message, remedy=look)
+        return Check(name=name, ok=True, sure=False, message=message, remedy=_read_policy(usecase))
     return Check(name=name, ok=True, message=f"{usecase.data_bucket} lets the use case's roles list and read")
+
+
+def _read_policy(usecase: UseCase) -> str:
+    account = usecase.data.account if usecase.data else usecase.account
+    return (
+        f"aws s3api get-bucket-policy --bucket {usecase.data_bucket} --profile PROFILE "
+        f"(a profile of {account}), and read it"
+    )
 
 
 def _check_quotas(there: Aws, machine: Machine | None, usecase: UseCase) -> Iterator[Check]:

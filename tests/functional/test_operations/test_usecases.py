@@ -66,6 +66,7 @@ def test_doctor_finds_nothing_wrong(deployed: Platform, capsys: pytest.CaptureFi
         "use case bakery, bootstrap",
         "use case bakery, handlers",
         "use case bakery, buckets",
+        "use case bakery, images",
     ]
     assert edgepipe("usecase", "check", "bakery") == 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -112,8 +113,18 @@ def test_a_quota_that_aws_does_not_list_is_left_open() -> None:
     assert "aws service-quotas list-service-quotas" in check.remedy
 
 
+ELSEWHERE = usecase.draft(
+    "bakery",
+    account="210987654321",
+    region="eu-west-1",
+    orchestrator=HOME,
+    external_id="id-1",
+    data_account="345678901234",
+)
+
+
 def read_by(*roles: str) -> dict[str, Any]:
-    bucket = f"arn:aws:s3:::{CASE.data_bucket}"
+    bucket = f"arn:aws:s3:::{ELSEWHERE.data_bucket}"
     actions = ["s3:GetObject", "s3:ListBucket"]
     principal = {"AWS": list(roles)}
     return {"Effect": "Allow", "Principal": principal, "Action": actions, "Resource": [bucket, f"{bucket}/*"]}
@@ -125,19 +136,53 @@ SOMETIMES = {**LOCK, "Condition": {"StringNotEquals": {"aws:SourceVpce": "vpce-1
 
 
 @pytest.mark.parametrize(
-    ("statements", "ok", "sure", "said"),
+    ("statements", "ok", "sure", "said", "remedy"),
     [
-        ([read_by(*ROLES)], True, True, "lets the use case's roles list and read"),
-        ([read_by(ROLES[0])], False, True, f"refuses s3:GetObject by {ROLES[1]}: nothing allows it"),
-        ([read_by(*ROLES), LOCK], False, True, f"s3:ListBucket by {ROLES[0]}: statement Lock denies it"),
-        ([read_by(*ROLES), SOMETIMES], True, False, "statement Lock denies it in some cases"),
-        ([], False, True, "nothing allows it"),
+        ([read_by(*ROLES)], True, True, "lets the use case's roles list and read", ""),
+        (
+            [read_by(ROLES[0])],
+            False,
+            True,
+            f"refuses s3:GetObject by {ROLES[1]}: nothing allows it",
+            "register",
+        ),
+        (
+            [read_by(*ROLES), LOCK],
+            False,
+            True,
+            f"s3:ListBucket by {ROLES[0]}: statement Lock denies it",
+            "owner",
+        ),
+        ([read_by(*ROLES), SOMETIMES], True, False, "statement Lock denies it in some cases", "aws s3api"),
+        ([], False, True, "nothing allows it", "edgepipe usecase register bakery"),
     ],
 )
-def test_a_data_buckets_policy(statements: list[Any], ok: bool, sure: bool, said: str) -> None:
-    check = doctor.judge_images({"Statement": statements}, CASE)
+def test_a_data_buckets_policy(statements: list[Any], ok: bool, sure: bool, said: str, remedy: str) -> None:
+    check = doctor.judge_images({"Statement": statements}, ELSEWHERE)
     assert (check.ok, check.sure) == (ok, sure)
     assert said in check.message
+    assert remedy in check.remedy
+
+
+@pytest.mark.parametrize(("lock", "ok"), [((), True), ((LOCK,), False)])
+def test_a_bucket_of_the_same_account_needs_no_policy_but_may_have_one(
+    lock: tuple[Any, ...], ok: bool
+) -> None:
+    local = [
+        {**each, "Resource": [f"arn:aws:s3:::{CASE.data_bucket}", f"arn:aws:s3:::{CASE.data_bucket}/*"]}
+        for each in lock
+    ]
+    assert doctor.judge_images({"Statement": local}, CASE).ok is ok
+
+
+def test_a_data_account_without_a_role_for_people_is_left_open() -> None:
+    assert ELSEWHERE.data is not None
+    closed = replace(ELSEWHERE, data=replace(ELSEWHERE.data, role_arn=None))
+    nobody = Aws(session=None, region="eu-west-1", endpoint_url=None)
+    bootstrap, images = doctor._check_images(nobody, nobody, closed)
+    assert [(each.ok, each.sure) for each in (bootstrap, images)] == [(True, False)] * 2
+    assert "a profile of 345678901234" in bootstrap.remedy
+    assert "aws s3api get-bucket-policy" in images.remedy
 
 
 def test_without_credentials_nothing_else_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
