@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verbs.local import add_state_dir, environment
+from verbs.local import add_state_dir, add_time_scale, environment
 from verbs.verb import OK, UsageError, add_verb, readable, say
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def add(verbs: Verbs) -> None:
     parser.add_argument("--devices", metavar="FILE", type=Path, help=words)
     words = "the account that the devices belong to (default: %(default)s)"
     parser.add_argument("--account", metavar="N", type=_account, default=ACCOUNT, help=words)
+    add_time_scale(parser)
     add_state_dir(parser)
 
 
@@ -52,7 +53,8 @@ def _serve(args: argparse.Namespace) -> int:
 
         devices = read_fleet(args.devices) if args.devices else ()
         fleet = Fleet(account=args.account, devices=devices)
-        serve(args.state_dir, args.port, ready=_say_ready, fleet=fleet)
+        scale = args.time_scale or 1.0
+        serve(args.state_dir, args.port, ready=_say_ready, fleet=fleet, time_scale=scale)
     return OK
 
 

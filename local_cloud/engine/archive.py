@@ -39,6 +39,13 @@ class Archive:
             return found[0]
         raise UnknownExecutionError(_explain(name_or_arn, found))
 
+    def latest(self) -> float:
+        """Return when the last thing that is kept happened, in seconds since the epoch; 0 if nothing did."""
+        records = self.executions()
+        going = [self.events(one.arn)[-1:] for one in records if one.ending.status == "RUNNING"]
+        moments = [float(event["timestamp"].timestamp()) for events in going for event in events]
+        return max([0.0, *moments, *(one.ending.stopped or one.started for one in records)])
+
     def events(self, arn: str, *, after: int = 0, with_data: bool = True) -> list[dict[str, Json]]:
         """Return an execution's events with ids above `after`, shaped as GetExecutionHistory has them."""
         with runs.reading(self._path) as kept:

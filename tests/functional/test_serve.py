@@ -217,6 +217,22 @@ def test_devices_jobs_and_tables_by_the_aws_cli_and_after_a_kill(tmp_path: Path)
         assert found["Item"]["size"] == {"N": "3"}
 
 
+def test_days_pass_in_seconds_also_after_the_cloud_is_served_again(tmp_path: Path) -> None:
+    waits = {"Type": "Wait", "Seconds": 3 * 86_400, "End": True}
+    document = json.dumps({"QueryLanguage": "JSONata", "StartAt": "Wait", "States": {"Wait": waits}})
+    role = f"arn:aws:iam::{HERE}:role/machine"
+    named = ("--name", "days", "--role-arn", role, "--definition", document)
+    scale = ("--time-scale", "100000")
+    with serving(tmp_path / "state", *scale) as served:
+        machine = served.aws("stepfunctions", "create-state-machine", *named)["stateMachineArn"]
+        first = settled(served, start(served, machine))
+    assert float(first["stopDate"]) - float(first["startDate"]) >= 3 * 86_400
+    with serving(tmp_path / "state", *scale) as served:
+        second = settled(served, start(served, machine))
+    assert second["status"] == "SUCCEEDED"
+    assert float(second["startDate"]) >= float(first["stopDate"])
+
+
 def test_a_fleet_is_served_and_takes_what_the_aws_cli_deploys(tmp_path: Path) -> None:
     fleet, recipe = tmp_path / "devices.yaml", tmp_path / "recipe.json"
     fleet.write_text("version: 1\ndevices: {'line-{1..2}': {groups: [line]}}\n", encoding="utf-8")
