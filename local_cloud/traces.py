@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from local_cloud.labelling.oracle import ORACLES
+from local_cloud.labelling.sheets import ANSWERS
 from local_cloud.sagemaker.ledger import JOBS
 from local_cloud.store import FILE_NAME as STORE_FILE
 from pipelines.platform import JOBS_TABLE, function_name
@@ -64,6 +66,11 @@ def job_documents(
             found.setdefault(row.collection, []).append(row.key)
     if records := [key for key, _ in store.all_bytes(JOBS) if key.rpartition("/")[2] in jobs]:
         found[JOBS] = records
+    for collection in store.collections(ANSWERS):
+        if collection.rpartition("/")[2] in jobs:
+            found[collection] = [key for key, _ in store.all_bytes(collection)]
+    if oracles := [key for key, _ in store.all_bytes(ORACLES) if key in runs]:
+        found[ORACLES] = oracles
     return found
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from local_cloud.store import Store
 
-_ORACLES = "oracles"
+ORACLES = "oracles"
 _METADATA = "-metadata"
 _SCHEME = "s3://"
 
@@ -63,12 +63,12 @@ def read_oracle(path: Path) -> Oracle:
 
 def keep_oracle(store: Store, run_id: str, oracle: Oracle) -> None:
     """Let an oracle answer for a run's jobs, also when the run is gone on with by another process."""
-    store.put(_ORACLES, run_id, dict(oracle.labels))
+    store.put(ORACLES, run_id, dict(oracle.labels))
 
 
 def find_oracle(store: Store, run_id: str) -> Oracle | None:
     """Return the oracle that answers for a run's jobs, or None."""
-    found = store.get(_ORACLES, run_id)
+    found = store.get(ORACLES, run_id)
     return None if found is None else Oracle(labels=found)
 
 

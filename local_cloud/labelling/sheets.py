@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from local_cloud.store import Store
 
 _SHEETS = "labelling sheets"
-_ANSWERS = "labels of "
+ANSWERS = "labels of "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,20 +83,20 @@ class Sheets:
     def answer(self, arn: str, answers: Mapping[int, Answer]) -> None:
         """Keep answers by the images' numbers; the last to an image counts."""
         bodies = {f"{number:08}": json.dumps(asdict(answer)).encode() for number, answer in answers.items()}
-        self._store.change(_ANSWERS + arn, bodies)
+        self._store.change(ANSWERS + arn, bodies)
 
     def answers(self, arn: str) -> dict[int, Answer]:
         """Return the answers that are kept, by the images' numbers."""
-        return {int(key): Answer(**found) for key, found in self._store.all(_ANSWERS + arn)}
+        return {int(key): Answer(**found) for key, found in self._store.all(ANSWERS + arn)}
 
     def count(self, arn: str) -> int:
         """Return how many images have an answer."""
-        return self._store.count(_ANSWERS + arn)
+        return self._store.count(ANSWERS + arn)
 
     def forget(self, arn: str) -> None:
         """Drop a job's sheet and answers."""
         self.take_down(arn)
-        self._store.clear(_ANSWERS + arn)
+        self._store.clear(ANSWERS + arn)
 
 
 def _read(found: Mapping[str, Any]) -> Sheet:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import threading
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.request import Request, urlopen
 
 import boto3
 import pytest
@@ -22,6 +24,7 @@ from local_cloud.labelling.sheets import Answer, Sheets
 from local_cloud.store import Store
 from tasks.manifest import Labelled, Unlabelled, parse_entry
 from tests.functional.served import serving
+from tests.functional.test_run import EDGEPIPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
     from local_cloud.clock import CloudClock
     from local_cloud.context import Event
+    from tests.functional.served import Served
 
 TEAM = f"arn:aws:sagemaker:us-east-1:{ORCHESTRATOR_ACCOUNT}:workteam/private-crowd/inspectors"
 FUNCTION = "arn:aws:lambda:us-east-1:432418664414:function:{}-ImageMultiClass"
@@ -378,16 +382,33 @@ def test_the_aws_cli_makes_follows_and_stops_a_job(tmp_path: Path) -> None:
         assert "(ResourceInUse)" in again.stderr
         (row,) = served.aws("sagemaker", "list-labeling-jobs")["LabelingJobSummaryList"]
         assert row["LabelingJobArn"] == made["LabelingJobArn"]
-        served.aws("sagemaker", "stop-labeling-job", "--labeling-job-name", "job")
-        for _ in range(240):
-            job = served.aws("sagemaker", "describe-labeling-job", "--labeling-job-name", "job")
-            if job["LabelingJobStatus"] == "Stopped":
-                break
-            threading.Event().wait(0.5)
-        assert job["LabelCounters"]["Unlabeled"] == 1
+        person = json.dumps({"number": 0, "label": "anomaly"})
+        label = [str(EDGEPIPE), "label", "--job", "job", "--state-dir", str(tmp_path / "state")]
+        page = subprocess.Popen(label, stdout=subprocess.PIPE, text=True)
+        assert page.stdout is not None
+        urlopen(
+            Request(page.stdout.readline().strip() + "answers", data=person.encode()), timeout=120
+        ).close()
+        assert page.wait(240) == 0
+        page.stdout.close()
+        job = shown_at(served, "job", "Completed")
         output = job["LabelingJobOutput"]["OutputDatasetS3Uri"]
         served.aws("s3", "cp", output, str(tmp_path / "out"))
-    assert json.loads((tmp_path / "out").read_text()) == {"source-ref": "s3://data/in.manifest"}
+        named = ("--labeling-job-name", "job-2")
+        more = ("--cli-input-json", request, *named)
+        served.aws("sagemaker", "create-labeling-job", *more)
+        served.aws("sagemaker", "stop-labeling-job", *named)
+        assert shown_at(served, "job-2", "Stopped")["LabelCounters"]["Unlabeled"] == 1
+    assert json.loads((tmp_path / "out").read_text())["label"] == 1
+
+
+def shown_at(served: Served, name: str, status: str) -> dict[str, Any]:
+    for _ in range(240):
+        job: dict[str, Any] = served.aws("sagemaker", "describe-labeling-job", "--labeling-job-name", name)
+        if job["LabelingJobStatus"] == status:
+            return job
+        threading.Event().wait(0.5)
+    raise AssertionError(job)
 
 
 class Ahead(SystemClock):

@@ -200,7 +200,7 @@ def test_what_an_oracle_does_not_know_waits_for_a_person_who_may_stop(tmp_path: 
         [str(EDGEPIPE), "label", "last", *state], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 2
-    assert "has no step that waits for labels now" in done.stderr
+    assert "has not one step that waits for labels now" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_cloud.engine.runs import Record, Runs
+from local_cloud.labelling.oracle import Oracle, find_oracle, keep_oracle
+from local_cloud.labelling.sheets import Answer, Sheets
 from local_cloud.leftovers import find_leftovers, remove_leftovers
 from local_cloud.requests import Requests, leave_stop
 from local_cloud.runs import list_runs, survey
@@ -93,6 +95,18 @@ def test_a_run_that_ended_long_ago_goes_with_all_that_only_it_had(state: Path) -
         assert [one.name for one in kept] == [RECENT, f"x{OLD}"]
         assert [runs.entries(one.number) for one in kept] == [["{}"], ["{}"]]
     assert find_leftovers(state, before=BEGUN + timedelta(days=1), keep=0).paths == []
+
+
+def test_labels_and_oracles_go_with_their_runs(state: Path) -> None:
+    arn = "arn:aws:sagemaker:us-east-1:210987654321:labeling-job/job-{}"
+    with closing(Store(state)) as store:
+        for number, run in ((1, OLD), (2, RECENT)):
+            Sheets(store).answer(arn.format(number), {0: Answer(label="normal", by="me", at=0.0)})
+            keep_oracle(store, run, Oracle(labels={"1.png": "normal"}))
+    remove_leftovers(state, find_leftovers(state, before=BEGUN + timedelta(days=1), keep=0))
+    with closing(Store(state)) as store:
+        assert [Sheets(store).count(arn.format(number)) for number in (1, 2)] == [0, 1]
+        assert (find_oracle(store, OLD), find_oracle(store, RECENT) is None) == (None, False)
 
 
 def test_what_can_go_on_and_the_newest_are_spared(state: Path) -> None:
