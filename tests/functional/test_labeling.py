@@ -369,6 +369,7 @@ def test_tags_are_told_and_changed(cloud: Cloud) -> None:
     assert cloud.job()["Tags"] == [{"Key": "b", "Value": "2"}]
 
 
+@pytest.mark.soak
 def test_the_aws_cli_makes_follows_and_stops_a_job(tmp_path: Path) -> None:
     request = json.dumps({"LabelingJobName": "job", **REQUEST})
     (tmp_path / "categories.json").write_text(json.dumps(CATEGORIES), encoding="utf-8")

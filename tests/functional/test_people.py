@@ -152,6 +152,7 @@ def test_an_oracle_labels_in_peoples_place(tmp_path: Path, images: Path) -> None
     assert labels_of(result.state_dir) == truth(images)
 
 
+@pytest.mark.soak
 def test_a_killed_run_goes_on_with_the_labels_that_people_gave(tmp_path: Path, images: Path) -> None:
     state = ["--state-dir", str(tmp_path / "state")]
     driver = start(tmp_path, "run", str(SPEC), "--param", f"dataset={images}", *state)

@@ -266,7 +266,11 @@ def _account(call: Call) -> str:
 def _sagemaker(call: Call) -> Iterator[tuple[str, str]]:
     field, noun = next(
         each
-        for each in (("TrainingJobName", "training-job"), ("ProcessingJobName", "processing-job"))
+        for each in (
+            ("TrainingJobName", "training-job"),
+            ("ProcessingJobName", "processing-job"),
+            ("LabelingJobName", "labeling-job"),
+        )
         if each[0] in call.request
     )
     arn = f"arn:aws:sagemaker:us-east-1:{_account(call)}:{noun}/{call.request[field]}"
@@ -334,7 +338,7 @@ _TABLES: Mapping[str, Mapping[str, Callable[[Call], Iterator[tuple[str, str]]]]]
     "sagemaker": {
         f"{verb}{noun}": _sagemaker
         for verb in ("Create", "Describe", "Stop")
-        for noun in ("TrainingJob", "ProcessingJob")
+        for noun in ("TrainingJob", "ProcessingJob", "LabelingJob")
     },
     "greengrassv2": {
         "CancelDeployment": _cancel_deployment,

@@ -14,6 +14,7 @@ import pytest
 
 import cli
 from local_cloud.cloud import local_cloud
+from local_cloud.labelling.sheets import Answer, Sheet, Sheets
 from local_cloud.rules import rules
 from pipelines import machine, platform, policies, usecase
 from pipelines.compiler import compile_text
@@ -32,7 +33,7 @@ from tests.functional.test_operations.conftest import (
 from tests.functional.test_run import draw_dataset
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tests.functional.test_operations.calls import Calls, Need
 
@@ -121,6 +122,60 @@ def test_the_example_does_what_it_may_and_may_do_nothing_else(
     entered = {(need.caller, need.role) for need in needs if need.role}
     assert entered <= set(allowed), "nobody enters any other role"
     assert {caller for caller, _ in entered} >= {recorder.PERSON, "events", "sweeper", *WAITING}
+
+
+PEOPLE = """version: 1
+name: cookie-defects
+usecase: cookie-factory
+steps:
+  label:
+    method: ground-truth
+    dataset: "s3://${{ usecase.data_bucket }}/datasets/cookies/"
+    labels: [normal, anomaly]
+  transform: {format: defect}
+"""
+
+
+@pytest.mark.soak
+def test_people_label_by_the_rights_that_are_derived(
+    factory: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload(factory)
+    factory.spec.write_text(PEOPLE, encoding="utf-8")
+    calls = recorder.record(monkeypatch)
+    assert edgepipe("apply", "pipeline.yaml") == 0
+    with rules(factory.cloud.context):
+        assert edgepipe("submit", "pipeline.yaml") == 0
+        sheets = Sheets(factory.cloud.store)
+        label_all(sheets, until(lambda: next(sheets.open_sheets(), None)))
+        ended = until(lambda: executions(factory, "SUCCEEDED") + executions(factory, "FAILED"))
+    assert ended[0]["status"] == "SUCCEEDED"
+    needs, derived = calls.needs(), derive(factory)
+    assert refused(needs, derived) == []
+    assert refused(needs, granted(factory)) == []
+    unused = idle(needs, derived)["label", ROLE]
+    assert unused == {"sagemaker:StopLabelingJob"}, "no run is gone, and no job was late"
+
+
+def label_all(sheets: Sheets, sheet: Sheet) -> None:
+    """Label images as their folders say."""
+    labels = {image.number: image.uri.split("/")[-2] for image in sheet.images}
+    answers = {number: Answer(label=label, by="me", at=0.0) for number, label in labels.items()}
+    sheets.answer(sheet.arn, answers)
+
+
+def executions(made: Platform, status: str) -> list[dict[str, Any]]:
+    machine_arn = f"{MACHINES}:edgepipe-cookie-defects"
+    reply = made.client("stepfunctions").list_executions(stateMachineArn=machine_arn, statusFilter=status)
+    return list(reply["executions"])
+
+
+def until(done: Callable[[], Any]) -> Any:
+    give_up = time.monotonic() + PATIENCE
+    while not (found := done()):
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+    return found
 
 
 def derive(made: Platform) -> Granted:
