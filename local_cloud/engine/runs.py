@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
 
+from local_cloud.engine.checkpoints import BACKSTOP_PAGES, Checkpoints
 from local_cloud.store import BUSY_SECONDS, connect
 
 if TYPE_CHECKING:
@@ -96,12 +97,22 @@ def reading(path: Path) -> Iterator[Runs]:
         runs.close()
 
 
+class Batch(list[tuple[int, int, str]]):
+    """Entries that are kept in one transaction: execution, number, text."""
+
+    kept = False
+
+
 class Runs:
     """The kept state of all accounts; safe to call from any thread."""
 
     def __init__(self, path: Path | None, *, write: bool = True) -> None:
-        self._lock = threading.Lock()
+        self._lock, self._gathering = threading.Lock(), threading.Lock()
+        self._batch = Batch()
         self._connection = _open(path, write=write)
+        self._checkpoints = Checkpoints(path) if path is not None and write else None
+        if self._checkpoints is not None:
+            self._connection.execute(f"pragma wal_autocheckpoint = {BACKSTOP_PAGES}")
         if write or path is None:
             self._connection.executescript(_SCHEMA)
 
@@ -129,9 +140,25 @@ class Runs:
         return replace(record, number=int(cursor.lastrowid or 0))
 
     def append(self, execution: int, number: int, entry: str) -> None:
-        """Keep an entry of an execution."""
+        """Keep an entry of an execution; those that come while others are written are kept together."""
+        with self._gathering:
+            batch = self._batch
+            batch.append((execution, number, entry))
         with self._lock:
-            self._connection.execute("insert into entries values (?, ?, ?)", (execution, number, entry))
+            if not batch.kept:
+                self._write(batch)
+
+    def _write(self, batch: Batch) -> None:
+        """Keep a batch; one that fails is tried again by the next who has an entry in it."""
+        with self._gathering:
+            if self._batch is batch:
+                self._batch = Batch()
+        with self._connection:
+            self._connection.execute("begin immediate")
+            self._connection.executemany("replace into entries values (?, ?, ?)", batch)
+        batch.kept = True
+        if self._checkpoints is not None:
+            self._checkpoints.note()
 
     def settle(self, execution: int, ending: Ending, number: int, entry: str | None) -> None:
         """Keep how an execution stands now, and an entry, together."""
@@ -203,6 +230,8 @@ class Runs:
         """Let go of the file; may be repeated."""
         with self._lock:
             self._connection.close()
+        if self._checkpoints is not None:
+            self._checkpoints.close()
 
     def _read(self, query: str, *values: Any) -> Sequence[Any]:  # noqa: ANN401 - SQLite's values
         with self._lock:
