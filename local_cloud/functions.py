@@ -21,6 +21,8 @@ import time
 import traceback
 import uuid
 from decimal import Decimal
+from functools import partial
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, ClassVar
 from unittest.mock import patch
 
@@ -31,6 +33,7 @@ from moto.core.exceptions import JsonRESTError
 
 from local_cloud import invoking, program
 from local_cloud.clock import timestamp
+from local_cloud.deadlines import Deadlines
 from local_cloud.identity import session_arn
 from local_cloud.own_code import CodeStore, OwnCode
 from local_cloud.platform import platform_code
@@ -80,32 +83,26 @@ class FunctionError(Exception):
 class Invocation:
     """One call of one handler, in a thread of its own."""
 
-    def __init__(self, *, functions: Functions, function: LambdaFunction, account: str, body: str) -> None:
-        self._functions, self._function, self._body = functions, function, body
+    def __init__(
+        self, *, functions: Functions, function: LambdaFunction, account: str, body: str, tell: invoking.Tell
+    ) -> None:
+        self._functions, self._function, self._body, self._tell = functions, function, body, tell
         self._timeout = int(function.timeout)
         self._id = str(uuid.uuid4())
         self._log = LogFile(functions.log_path(function.function_name), self._id)
         principal = session_arn(str(function.role), function.function_name)
         self._place = Place(account=account, principal=principal, log=self._log)
         self._lock = threading.Lock()
-        self._done = threading.Event()
-        self._response: tuple[str, bool] | None = None
+        self._settled = False
         self._work: Work | None = None
 
     def start(self) -> None:
-        """Begin to run the handler."""
+        """Begin to run the handler; a handler that is late is ended."""
         at = timestamp(self._functions.clock.now())
         self._log.write(f"START RequestId: {self._id} Version: {self._function.version} At: {at}\n")
-        self._work = self._functions.workers.start(self._run)
-
-    def wait(self) -> tuple[str, bool]:
-        """Return the response and whether it is an error; a handler that is late is ended."""
-        if not self._done.wait(self._timeout):
-            self._end_late()
-        if self._response is None:
-            message = "an invocation ended without a response: please report this bug of the local cloud"
-            raise RuntimeError(message)
-        return self._response
+        workers = self._functions.workers
+        self._functions.deadlines.set(self, self._timeout, partial(workers.start, self._end_late))
+        self._work = workers.start(self._run)
 
     def log_tail(self) -> str:
         """Return the end of what the log was told since this invocation began, as Lambda encodes it."""
@@ -122,7 +119,8 @@ class Invocation:
             response = self._exit_error(f"exit status {error.code}")
             self._log_end(started)
         finally:  # also when the thread is killed: somebody waits for the response
-            self._settle(response)
+            if self._settle():
+                self._tell(*response)
 
     def _log_end(self, started: float) -> None:
         duration = (time.monotonic() - started) * 1000
@@ -165,17 +163,18 @@ class Invocation:
     def _end_late(self) -> None:
         text = f"RequestId: {self._id} Error: Task timed out after {self._timeout:.2f} seconds"
         error = {"errorType": "Sandbox.Timedout", "errorMessage": text}
-        if self._settle((json.dumps(error), True)) and self._work is not None:
+        if self._settle():
             self._log.write(f"{self._id} Task timed out after {self._timeout:.2f} seconds\n")
-            self._functions.workers.kill(self._work)
+            if self._work is not None:
+                self._functions.workers.kill(self._work)
+            self._tell(json.dumps(error), True)
 
-    def _settle(self, response: tuple[str, bool]) -> bool:
+    def _settle(self) -> bool:
+        """Return True the first time, so that there is one response."""
         with self._lock:
-            if self._response is not None:
-                return False
-            self._response = response
-        self._done.set()
-        return True
+            settled, self._settled = self._settled, True
+        self._functions.deadlines.clear(self)
+        return not settled
 
     def _context(self) -> LambdaContext:
         function = self._function
@@ -225,15 +224,11 @@ class FunctionsBackend(LambdaBackend):
         response_headers["x-amz-executed-version"] = str(function.version)
         if kind == "DryRun":
             return b""
-        text = invoking.read_event(body)
-        invocation = Invocation(
-            functions=self.functions, function=function, account=self.account_id, body=text
-        )
-        invocation.start()
+        answers: SimpleQueue[tuple[str, bool]] = SimpleQueue()
+        invocation = self.begin(function, invoking.read_event(body), lambda *answer: answers.put(answer))
         if kind == "Event":
-            self.functions.workers.start(lambda: _ignore(invocation.wait()))
             return b""
-        response, failed = invocation.wait()
+        response, failed = answers.get()
         if failed:
             response_headers["x-amz-function-error"] = "Unhandled"
         if headers.get("X-Amz-Log-Type") == "Tail":
@@ -242,12 +237,21 @@ class FunctionsBackend(LambdaBackend):
         response_headers["Content-Length"] = str(len(payload))
         return payload
 
+    def begin(self, function: LambdaFunction, event: str, tell: invoking.Tell) -> Invocation:
+        """Begin to run a function; `tell` gets its response."""
+        account = self.account_id
+        invocation = Invocation(
+            functions=self.functions, function=function, account=account, body=event, tell=tell
+        )
+        invocation.start()
+        return invocation
+
 
 class Functions:
     """The installed functions service."""
 
     def __init__(self, context: Context, endpoint: Endpoint | None) -> None:
-        self.workers = Workers("lambda")
+        self.workers, self.deadlines = Workers("lambda"), Deadlines("lambda-deadlines")
         self._endpoint = endpoint
         self._sessions = program.Sessions()
         self.sandbox = Sandbox()
@@ -317,6 +321,7 @@ class Functions:
         patches, self._patches = self._patches, []
         for each in patches:
             each.stop()
+        self.deadlines.close()
         for work in self.workers.alive():
             self.workers.kill(work)
         self.workers.join(_CLOSE_SECONDS)
@@ -392,7 +397,3 @@ def _encode_decimal(value: object) -> int | float:
         return int(value) if value == value.to_integral_value() else float(value)
     message = f"Object of type {type(value).__name__} is not JSON serializable"
     raise TypeError(message)
-
-
-def _ignore(_response: tuple[str, bool]) -> None:
-    """Drop an asynchronous invocation's response: its log has told what happened."""

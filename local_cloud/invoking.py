@@ -1,4 +1,4 @@
-"""What of an Invoke request is read here: moto takes its qualifier for a key of the event.
+"""What of an Invoke request is read here, and who is told its response: moto takes its qualifier for a key of the event.
 
 Facts: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 """
@@ -6,12 +6,15 @@ Facts: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 from unittest.mock import patch
 
 from moto.awslambda.responses import LambdaResponse
 from moto.core.exceptions import JsonRESTError
 
+Tell: TypeAlias = Callable[[str, bool], None]
+"""Gets a response and whether it is an error, in some thread."""
 _answer = LambdaResponse.invoke
 
 

@@ -10,10 +10,10 @@ from local_cloud.engine.invocation import LambdaInvocation
 if TYPE_CHECKING:
     from local_cloud.engine.handle import Engine
     from local_cloud.engine.roles import Roles
-    from local_cloud.engine.world import Service
+    from local_cloud.engine.world import Prompt, Service
 
 
-class Services(dict[str, "Service"]):
+class Services(dict[str, "Service | Prompt"]):
     """The services that the machines of one account and region call."""
 
     def __init__(self, engine: Engine, roles: Roles, region: str) -> None:
@@ -27,7 +27,7 @@ class Services(dict[str, "Service"]):
         )
         self._roles = roles
 
-    def __missing__(self, name: str) -> Service:
+    def __missing__(self, name: str) -> Service | Prompt:
         """Return the call of `aws-sdk:<service>:<action>`, whose models are read when it is first used."""
         from local_cloud.engine.sdk import SdkCall, action_of
 

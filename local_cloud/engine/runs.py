@@ -146,9 +146,9 @@ class Runs:
             batch.append((execution, number, entry))
         with self._lock:
             if not batch.kept:
-                self._write(batch)
+                self._insert(batch)
 
-    def _write(self, batch: Batch) -> None:
+    def _insert(self, batch: Batch) -> None:
         """Keep a batch; one that fails is tried again by the next who has an entry in it."""
         with self._gathering:
             if self._batch is batch:

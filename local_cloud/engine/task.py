@@ -10,9 +10,11 @@ from local_cloud.engine.errors import HEARTBEAT_TIMEOUT, RUNTIME, TIMEOUT, Cance
 from local_cloud.engine.gate import earliest
 from local_cloud.engine.payload import encode, too_large
 from local_cloud.engine.replies import Outcome, Reply
-from local_cloud.engine.world import Call
+from local_cloud.engine.world import Call, Prompt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from local_cloud.engine.definition import Task
     from local_cloud.engine.expression import Json
     from local_cloud.engine.gate import Gate
@@ -85,7 +87,7 @@ class Attempt:
             reply.beat = now  # nobody could show a sign of life while no process ran
         try:
             if not reply.done.is_set():
-                self.world.workers.start(lambda: self._call(reply, gate))
+                self._begin(reply, gate)
             return self._wait(reply, timeout, heartbeat)
         finally:
             self.visit.frame.gate.drop(gate)
@@ -93,32 +95,52 @@ class Attempt:
             if token is not None:
                 self.world.tokens.close(token)
 
-    def _call(self, reply: Reply, gate: Gate) -> None:
-        """Call the service once; without a token its answer is the task's."""
+    def _begin(self, reply: Reply, gate: Gate) -> None:
+        """Have the service called once; what it says is taken in the thread in which it says it."""
+        key = f"{self.visit.key}/call"
+
+        def take(outcome: Outcome) -> None:
+            self._take(reply, key, outcome)
+
+        known = self.visit.journal.recall(key)
+        if known is not None:
+            take(Outcome.read(known))
+            return
+        service, call = self.world.services[self.state.integration], self._call(gate, reply)
+        if isinstance(service, Prompt):
+            self._ask(lambda: service.begin(call, take), take)
+        else:
+            self.world.workers.start(lambda: self._ask(lambda: Outcome(value=service(call)), take))
+
+    def _ask(self, ask: Callable[[], Outcome | None], take: Callable[[Outcome], None]) -> None:
+        """Take what is answered or raised at once."""
+        try:
+            outcome = ask()
+        except Failure as failure:
+            outcome = Outcome(failure=failure)
+        except (Cancelled, Expired):
+            return  # the attempt has ended: nobody waits for the call any more
+        except Exception as error:
+            cause = f"the local engine failed to call {self.state.service}: {type(error).__name__}: {error}"
+            outcome = Outcome(failure=Failure(RUNTIME, cause))
+        if outcome is not None:
+            take(outcome)
+
+    def _take(self, reply: Reply, key: str, outcome: Outcome) -> None:
+        """Take the answer of the call; without a token it is the task's."""
         try:
             if self.visit.token is None:
-                reply.give(self._answer(gate, reply))
+                reply.give(outcome)
                 return
-            value = Outcome.read(self.visit.once("call", lambda: self._answer(gate, reply).record())).get()
+            value = Outcome.read(self.visit.journal.once(key, outcome.record)).get()
             reply.while_open(lambda: self._submitted(value))
             self.visit.journal.keep()
         except Failure as failure:
             reply.give(Outcome(failure=failure))
-        except (Cancelled, Expired):
-            return  # the attempt has ended: nobody waits for the call any more
+        except Cancelled:
+            return  # as in `_ask`
 
-    def _answer(self, gate: Gate, reply: Reply) -> Outcome:
-        try:
-            return Outcome(value=self.world.services[self.state.integration](self._ask(gate, reply)))
-        except Failure as failure:
-            return Outcome(failure=failure)
-        except (Cancelled, Expired):
-            raise
-        except Exception as error:
-            cause = f"the local engine failed to call {self.state.service}: {type(error).__name__}: {error}"
-            return Outcome(failure=Failure(RUNTIME, cause))
-
-    def _ask(self, gate: Gate, reply: Reply) -> Call:
+    def _call(self, gate: Gate, reply: Reply) -> Call:
         execution = self.visit.frame.facts.id
         place = f"{execution} {self.visit.key}"
         return Call(

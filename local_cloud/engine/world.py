@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from local_cloud.engine.errors import Cancelled, Expired, Suspended
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from local_cloud.clock import Clock
     from local_cloud.engine.expression import Json
     from local_cloud.engine.gate import Gate
-    from local_cloud.engine.replies import Tokens
+    from local_cloud.engine.replies import Outcome, Tokens
     from local_cloud.workers import Workers
 
 
@@ -62,10 +63,18 @@ class Call:
 
 
 class Service(Protocol):
-    """An integration such as `lambda:invoke`; safe to call from any thread."""
+    """An integration such as `states:startExecution`; safe to call from any thread."""
 
     def __call__(self, call: Call) -> Json:
         """Return the integration's result; raises Failure, or what ended a wait of the call's gate."""
+
+
+class Prompt(ABC):
+    """An integration such as `lambda:invoke`, which waits in threads of its own: fewer change hands then."""
+
+    @abstractmethod
+    def begin(self, call: Call, give: Callable[[Outcome], None]) -> None:
+        """Have `give` called with what the call comes to, in any thread; raises Failure at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +84,6 @@ class World:
     clock: Clock
     tokens: Tokens
     workers: Workers
-    services: dict[str, Service]
+    services: Mapping[str, Service | Prompt]
     """By `Task.integration`."""
     region: str

@@ -29,13 +29,13 @@ class Slow(Runs):
         self.written: list[int] = []
         self._error = error
 
-    def _write(self, batch: Batch) -> None:
+    def _insert(self, batch: Batch) -> None:
         first = not self.entered.is_set()
         self.entered.set()
         assert self.go.wait(_LAST_SECONDS)
         if first and self._error is not None:
             raise self._error
-        super()._write(batch)
+        super()._insert(batch)
         self.written.append(len(batch))
 
 
