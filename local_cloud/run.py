@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -119,10 +119,26 @@ def _oracle(plan: Plan, path: Path | None) -> Oracle | None:
 @contextmanager
 def _opened(plan: Plan) -> Iterator[LocalCloud]:
     """Open the cloud, its clock going on where the run's stood."""
-    from local_cloud.cloud import local_cloud  # moto's import would delay every message about the spec
+    with ExitStack() as stack:
+        with uncollected():
+            # Here, because moto's import would delay every message about the spec.
+            from local_cloud.cloud import local_cloud
 
-    with local_cloud(plan.state_dir, region=plan.usecase.region, clock=_clock(plan)) as cloud:
+            opened = local_cloud(plan.state_dir, region=plan.usecase.region, clock=_clock(plan))
+            cloud = stack.enter_context(opened)
         yield cloud
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Import in the block: Python's collector would look through everything again and again meanwhile."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _clock(plan: Plan) -> CloudClock:

@@ -26,7 +26,7 @@ _DATA = frozenset({"input", "output", "parameters", "assignedVariables"})
 
 
 class Event(NamedTuple):
-    """One event; `details` hold strings, numbers and small objects."""
+    """One event, plain JSON as it is; `details` hold strings, numbers and small objects."""
 
     id: int
     previous: int
@@ -35,10 +35,6 @@ class Event(NamedTuple):
     place: str
     """Names the event and no other of its execution, the same when it is resumed; empty for its end."""
     details: Mapping[str, Json]
-
-    def record(self) -> Json:
-        """Return plain JSON for a journal; `Event(*record)` is the event again."""
-        return list(self)
 
     def render(self, *, with_data: bool) -> dict[str, Json]:
         """Return the API's shape."""
@@ -101,7 +97,7 @@ class History:
         known = {key: value for key, value in details.items() if value is not None}
         event = Event(len(self._events) + 1, previous, self._clock.now(), kind, place, known)
         self._events.append(event)
-        self._ledger.note(event.record())
+        self._ledger.note(event)
         return event.id
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, assert_never
 
 from local_cloud.engine import retry, task
 from local_cloud.engine.definition import (
+    ABSENT,
     Choice,
     Fail,
     Guarded,
@@ -219,8 +220,9 @@ class Interpreter:
         self.journal.put(visit.outcome_key, record)
 
     def _iteration(self, visit: Visit, state: Map, index: int, item: Json) -> Branch:
-        context = {"Index": index, "Value": item}
-        chosen = visit.with_item(context).render("ItemSelector", state.selector, default=item)
+        context, chosen = {"Index": index, "Value": item}, item
+        if state.selector is not ABSENT:
+            chosen = visit.with_item(context).render("ItemSelector", state.selector)
         run = self._branch(state.processor, chosen)
         return Branch(place=f"{visit.key}/[{index}]", run=run, item=context, name=state.name)
 

@@ -44,7 +44,7 @@ def redrive(execution: Execution, runs: Runs, now: float) -> Record:
     size, before = execution.history.size, execution.ending
     count = before.redrives + 1
     event = Event(size + 1, size, now, "ExecutionRedriven", f"redrive/{count}", {"redriveCount": count})
-    entry = json.dumps({"answers": {}, "events": [event.record()]})
+    entry = json.dumps({"answers": {}, "events": [event]})
     ending = type(before)(redrives=count, redriven=now)
     number = execution.record.number
     runs.settle(number, ending, len(runs.entries(number)), entry)

@@ -264,12 +264,16 @@ class Visit:
 
         Facts: https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html
         """
-        state = {"Name": self.state.name, "EnteredTime": timestamp(self.entered), "RetryCount": self.retries}
+        state = {"Name": self.state.name, "EnteredTime": self._entered, "RetryCount": self.retries}
         context: dict[str, Json] = {**self.frame.facts.context, "State": state}
         item = self.item or self.frame.item
         context.update({"Map": {"Item": item}} if item is not None else {})
         context.update({"Task": {"Token": self.token}} if self.token is not None else {})
         return context
+
+    @cached_property
+    def _entered(self) -> str:
+        return timestamp(self.entered)
 
     def _bindings(self, sees: Sees | None) -> Bindings:
         states = {"input": self.input, "context": self.context(), **(sees or {})}

@@ -17,7 +17,6 @@ from local_cloud.sagemaker.failure import read_tail, render_script_error
 from local_cloud.sagemaker.images import repository
 from local_cloud.sagemaker.jobs import Command
 from local_cloud.sagemaker.metrics import parse_metrics
-from local_cloud.sagemaker.requirements import check_requirements, installed_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -105,6 +104,8 @@ class TrainingWork:
             raise client_error(message)
         requirements = code / "requirements.txt"
         if requirements.is_file():
+            from local_cloud.sagemaker.requirements import check_requirements, installed_version
+
             text = requirements.read_text(encoding="utf-8", errors="replace")
             failure = check_requirements(text, installed_version)
             if failure is not None:
