@@ -1,4 +1,4 @@
-"""What of an Invoke request is read here, and who is told its response: moto takes its qualifier for a key of the event.
+"""What of an Invoke request is read here: moto takes its qualifier for a key of the event.
 
 Facts: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 """
