@@ -34,7 +34,6 @@ FIRST_CLIENT = {
     "compile": "dynamodb",
     "deploy": "dynamodb",
     "approve": "dynamodb",
-    "failure": "dynamodb",
     "events": "dynamodb",
     "sweeper": "dynamodb",
 }

@@ -38,9 +38,7 @@ class DeployedPipeline:
 def deploy(cloud: LocalCloud, plan: Plan) -> DeployedPipeline:
     """Create the platform, upload datasets and assets, start the devices, create the state machine."""
     context, usecase, compiled = cloud.context, plan.usecase, plan.compiled
-    custom = dict(_pack_custom(plan))
-    handlers = {**compiled.functions, **dict.fromkeys(custom, CUSTOM_HANDLER)}
-    functions = provision(context, usecase, handlers, custom)
+    functions = renew(cloud, plan)
     for dataset in plan.datasets:
         upload(context, usecase.account, dataset)
     publish_local_server(context, usecase)
@@ -51,6 +49,13 @@ def deploy(cloud: LocalCloud, plan: Plan) -> DeployedPipeline:
     definition = substitute(compiled.definition, markers)
     arn = _create_machine(context, compiled.pipeline.name, definition)
     return DeployedPipeline(arn=arn, definition=definition)
+
+
+def renew(cloud: LocalCloud, plan: Plan) -> dict[str, str]:
+    """Bring the platform and the functions of custom steps up to date; return the functions' markers."""
+    custom = dict(_pack_custom(plan))
+    handlers = {**plan.compiled.functions, **dict.fromkeys(custom, CUSTOM_HANDLER)}
+    return provision(cloud.context, plan.usecase, handlers, custom)
 
 
 def _create_machine(context: Context, name: str, definition: str) -> str:

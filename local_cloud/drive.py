@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from local_cloud import interrupts, predictions
 from local_cloud.clock import moment
 from local_cloud.context import ORCHESTRATOR_ACCOUNT
-from local_cloud.deployment import deploy
-from local_cloud.progress import read_steps
+from local_cloud.deployment import deploy, renew
+from local_cloud.progress import plain_cause, read_steps
 from local_cloud.record import Failure, Record, write_artifacts, write_record
 from local_cloud.rules import rules, sweep
+from pipelines.assets import AssetError
 from pipelines.platform import JOBS_TABLE
 
 if TYPE_CHECKING:
@@ -140,14 +141,22 @@ class LocalRun:
         )
 
     def _go_on(self) -> None:
-        """Let the execution run where it stood, also one that was stopped or timed out."""
+        """Let the execution run where it stood, also one that failed, was stopped or timed out."""
         states = self._client("stepfunctions", ORCHESTRATOR_ACCOUNT)
         status = states.describe_execution(executionArn=self.plan.arn)["status"]
         if status == "RUNNING":
             self.cloud.engine.resume(self.plan.arn)
         elif status != "SUCCEEDED":
             self._end_jobs()  # a process that was killed while it stopped the run has left them
+            self._renew()
             states.redrive_execution(executionArn=self.plan.arn)
+
+    def _renew(self) -> None:
+        """Take the functions of custom steps as a person may have mended them."""
+        try:
+            renew(self.cloud, self.plan)
+        except (OSError, AssetError) as error:
+            self.terminal.print(f"going on with the code of before: {error}")
 
     def _follow(self) -> Record:
         """Show the execution's steps until it has ended; Ctrl-C or a request stops it."""
@@ -249,7 +258,7 @@ class LocalRun:
 
     def _explain(self, record: Record, execution: Mapping[str, Any]) -> Record:
         step = next((step.id for step in record.steps if step.status in {"FAILED", "ABORTED"}), None)
-        message = self._localise(execution.get("cause") or "no cause was given")
+        message = self._localise(plain_cause(execution.get("cause")) or "no cause was given")
         where = self.plan.where(step)
         failure = Failure(
             step=step, where=where, error=execution.get("error") or record.status, message=message

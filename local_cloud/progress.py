@@ -6,13 +6,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from pipelines.progress import Step, read_steps, render_step
+from pipelines.progress import Step, plain_cause, read_steps, render_step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-__all__ = ["Step", "Terminal", "read_steps", "render_step"]
+__all__ = ["Step", "Terminal", "plain_cause", "read_steps", "render_step"]
 
 
 class Terminal:

@@ -67,7 +67,7 @@ def run_spec(spec: Path, *, params: Mapping[str, str], state_dir: Path, options:
 
 
 def resume_run(state_dir: Path, run_id: str, options: Options) -> int:
-    """Go on with a run whose process has ended before it, or redrive one that was stopped or timed out.
+    """Go on with a run whose process has ended before it, or redrive one that failed or was stopped.
 
     Steps that have ended are not run again. Returns and raises what `run_spec` does.
     """

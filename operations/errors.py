@@ -65,6 +65,13 @@ def error_code(error: BaseException) -> str:
     return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
 
 
+def error_message(error: BaseException) -> str:
+    """Return what the service said in a botocore ClientError, or the text of any other error."""
+    response: Mapping[str, Any] = getattr(error, "response", None) or {}
+    said = response.get("Error", {}).get("Message") if isinstance(response, dict) else None
+    return str(said or error)
+
+
 @contextmanager
 def explained(settings: Settings) -> Iterator[None]:
     """Turn botocore's errors into OperationErrors that name the remedy."""

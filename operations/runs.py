@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from operations.console import run_url
-from operations.errors import OperationError, error_code
+from operations.errors import OperationError, error_code, error_message
 from operations.session import ask
 from pipelines import machine, platform, progress
-from pipelines.states import FAILED, START
+from pipelines.states import REFUSED, START
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -157,7 +157,7 @@ def read(machines: Machines, arn: str) -> Run:
         now=found.get("stopDate") or datetime.now(UTC),
         steps=[_settle(step, found["status"]) for step in steps],
         error=found.get("error"),
-        cause=found.get("cause"),
+        cause=progress.plain_cause(found.get("cause")),
     )
 
 
@@ -177,18 +177,14 @@ def stop(machines: Machines, caller: Caller, arn: str) -> str:
     return "stopped; the sweeper ends its jobs within a minute or two"
 
 
-def redrive(machines: Machines, arn: str) -> str:
-    """Run the step that was cut off and what follows again, with the definition and input of that run.
+def redrive(aws: Aws, machines: Machines, arn: str) -> str:
+    """Go on with a run at the step in which it ended, with its own definition and input; say which that is.
 
-    Raises OperationError for a run that cannot be redriven. One that failed in a step is one of these: Step
-    Functions goes on where a run ended, which is `Failed`, and that ends it again
-    (docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html).
+    Raises OperationError for a run that cannot be redriven, or not yet.
     """
-    if _failed_in_a_step(machines, arn):
-        message = (
-            f"{arn.rsplit(':', 1)[1]} failed in a step, and Step Functions would only fail it again. Mend "
-            "the cause, then start another run with `edgepipe submit PIPELINE --force-new NAME`"
-        )
+    run, name = read(machines, arn), arn.rsplit(":", 1)[1]
+    if obstacle := _obstacle(aws, machines, run):
+        message = f"{name} {obstacle}"
         raise OperationError(message)
     try:
         machines.client.redrive_execution(executionArn=arn)
@@ -196,11 +192,29 @@ def redrive(machines: Machines, arn: str) -> str:
         if error_code(error) not in ("ExecutionNotRedrivable", _ABSENT):
             raise
         message = (
-            f"{arn.rsplit(':', 1)[1]} cannot be redriven ({error}): only a run that timed out or was "
-            "stopped within 14 days can; start another with `edgepipe submit PIPELINE --force-new NAME`"
+            f"{name} cannot be redriven: {error_message(error)}. A run that did not succeed can for 14 days; "
+            "start another with `edgepipe submit PIPELINE --force-new NAME`"
         )
-        raise OperationError(" ".join(message.split())) from error
-    return "redriven: the steps that did not succeed run again"
+        raise OperationError(message) from error
+    steps = ", ".join(f"'{step.id}'" for step in run.steps if step.status in ("FAILED", "ABORTED"))
+    return f"redriven: {name} goes on at step {steps or 'where it ended'}"
+
+
+def _obstacle(aws: Aws, machines: Machines, run: Run) -> str | None:
+    """Return why redriving a run would lead nowhere, and what to do; None where nothing is in the way.
+
+    A job that the sweeper still stops would be adopted, and fail the run again when it has stopped.
+    """
+    if run.open:
+        return f"is {run.status}: `edgepipe watch {run.name} --aws` follows it"
+    if run.status == "SUCCEEDED":
+        return "has succeeded: there is nothing to redrive"
+    if _last_entered(machines, run.arn) == REFUSED:
+        return f"was refused ({run.cause}): submit it with other parameters"
+    open_jobs = _open_desk(aws).jobs.open_jobs(run_arn=run.arn)
+    if count := sum(job.kind != "approve" for job in open_jobs):
+        return f"waits for {count} of its jobs to end: redrive it again in a minute or two"
+    return None
 
 
 def _describe(machines: Machines, arn: str) -> Mapping[str, Any]:
@@ -212,14 +226,11 @@ def _describe(machines: Machines, arn: str) -> Mapping[str, Any]:
     return found
 
 
-def _failed_in_a_step(machines: Machines, arn: str) -> bool:
-    newest = ask(
-        machines.client.get_execution_history, _ABSENT, executionArn=arn, reverseOrder=True, maxResults=10
-    )
-    entered = (
-        each.get("stateEnteredEventDetails", {}).get("name") for each in (newest or {"events": ()})["events"]
-    )
-    return next(filter(None, entered), "") == FAILED
+def _last_entered(machines: Machines, arn: str) -> str:
+    """Return the state that a run entered last."""
+    newest = machines.client.get_execution_history(executionArn=arn, reverseOrder=True, maxResults=10)
+    entered = (each.get("stateEnteredEventDetails", {}).get("name") for each in newest["events"])
+    return next(filter(None, entered), "")
 
 
 def answer(aws: Aws, caller: Caller, arn: str, step: str, *, approved: bool, comment: str) -> str:

@@ -2,7 +2,7 @@
 
 Two states come before the first step. An assigned variable is visible only from the next state on, and the
 default of a parameter may name a field of the use case: so `Start` assigns `$usecase`, `$run` and what is
-wrong with the run's parameters, and `Parameters` goes on with `$params`, or fails the run.
+wrong with the run's parameters, and `Parameters` goes on with `$params`, or to `Refused`.
 Writing the use case's values straight into one state would put unknown text inside JSONata literals.
 """
 
@@ -34,7 +34,7 @@ def emit(pipeline: Pipeline, graph: Graph) -> dict[str, Any]:
         "Comment": f"edgepipe pipeline {pipeline.name}",
         "QueryLanguage": "JSONata",
         "StartAt": states.START,
-        "States": {**found, **states.failure_states()},
+        "States": found,
     }
 
 
@@ -56,6 +56,7 @@ def _emit_states(pipeline: Pipeline, graph: Graph, steps: Sequence[Step]) -> Ite
     for frame, after in zip(frames, following[1:], strict=True):
         yield from emission.emit(frame, after)
     yield states.DONE, _done(steps)
+    yield states.REFUSED, _refused()
 
 
 def _start(pipeline: Pipeline) -> State:
@@ -98,10 +99,13 @@ def _parameters(pipeline: Pipeline, following: str) -> State:
                 "Next": following,
             }
         ],
-        "Assign": {"failed": states.PARAMETERS},
-        "Output": {"Error": "TaskInputError", "Cause": enclose("$join($wrong, '; ')")},
-        "Default": states.FAILURE,
+        "Default": states.REFUSED,
     }
+
+
+def _refused() -> State:
+    """Emit the end of a run whose parameters are wrong, which no redrive could mend."""
+    return {"Type": "Fail", "Error": "TaskInputError", "Cause": enclose("$join($wrong, '; ')")}
 
 
 def _done(steps: Sequence[Step]) -> State:

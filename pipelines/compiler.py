@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from pipelines import asl, availability, definition, emission, graph, source, spec
 from pipelines.diagnostics import Diagnostic, SpecError
+from pipelines.platform import SERVICE_FUNCTIONS
 from pipelines.rules import Subject, check_all
+from pipelines.states import JUDGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -112,7 +114,8 @@ def _check_size(written: str, text: str, path: str) -> None:
 def _functions(pipeline: Pipeline) -> dict[str, str]:
     called = {emission.function_name(step): _handler(step) for step in pipeline.steps}
     known = {name: handler for name, handler in sorted(called.items()) if handler}
-    return {**known, "failure": "tasks.failure.handler"}
+    judged = any(step.known_kind.fan_out for step in pipeline.steps)
+    return {**known, **({JUDGE: SERVICE_FUNCTIONS[JUDGE]} if judged else {})}
 
 
 def _handler(step: Step) -> str:

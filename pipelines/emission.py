@@ -211,7 +211,6 @@ def _emit_task(frame: Frame, following: str) -> State:
     result = states.result_of(waits=waits)
     return {
         **frame.task(frame.config()),
-        "Catch": [states.catch_all(frame.id)],
         "Assign": {frame.step.variable: result},
         "Next": following,
     }
@@ -230,7 +229,6 @@ def _emit_waves(frame: Frame, following: str) -> Iterator[tuple[str, State]]:
             frame.wave_state(number),
             {
                 **frame.task(config),
-                "Catch": [states.catch_all(frame.id)],
                 "Assign": {frame.step.variable: merged}
                 if last
                 else {variables[number]: "{% $states.result.deployment %}"},
@@ -263,14 +261,16 @@ def _emit_each(frame: Frame, following: str) -> State:
             "StartAt": one,
             "States": {one: attempt},
         },
-        "Catch": [states.catch_all(frame.id)],
         "Assign": {frame.step.variable: output},
         "Next": following,
     }
 
 
 def _emit_map(frame: Frame, following: str) -> Iterator[tuple[str, State]]:
-    """Emit the fan-out: one iteration a target, each ending in an outcome, then the judgement over all."""
+    """Emit the fan-out: one iteration a target, each ending in an outcome, then the judgement over all.
+
+    A judgement against it ends the run in a task, so that a redrive begins there and runs the fan-out again.
+    """
     judge = f"{frame.id} (judge)"
     kind = frame.step.known_kind
     output = {
@@ -284,12 +284,13 @@ def _emit_map(frame: Frame, following: str) -> Iterator[tuple[str, State]]:
             "Comment": frame.comment,
             "Items": frame.step.config[kind.fan_out],
             "ItemProcessor": _iteration(frame),
-            "Catch": [states.catch_all(frame.id)],
             "Output": output,
             "Next": judge,
         },
     )
     yield judge, _judge(frame, following)
+    cause = enclose(expressions.LOST.format(of=len(frame.step.config[kind.fan_out])))
+    yield states.failing(frame.id), states.judgement(frame.id, cause, comment=frame.comment)
 
 
 def _iteration(frame: Frame) -> dict[str, Any]:
@@ -320,10 +321,6 @@ def _judge(frame: Frame, following: str) -> State:
                 "Next": following,
             }
         ],
-        "Assign": {"failed": frame.id},
-        "Output": {
-            "Error": "JobFailedError",
-            "Cause": enclose(expressions.LOST.format(of=len(config[frame.step.known_kind.fan_out]))),
-        },
-        "Default": states.FAILURE,
+        "Assign": {states.JUDGED: enclose(expressions.REDRIVES)},
+        "Default": states.failing(frame.id),
     }

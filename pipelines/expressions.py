@@ -30,12 +30,6 @@ LOST = (
 )
 """The sentence that names every failed target, of as many as `of` says, with its cause."""
 
-ERROR = "[$states.input.Error,'States.TaskFailed'][0]"
-"""The error's name, in the state that a Catch leads to."""
-
-CAUSE = f"($c := [$states.input.Cause,''][0]; {_BARE})"
-"""The error's cause in plain words, in the state that a Catch or a judgement leads to."""
-
 OUTCOME = (
     "($e := $states.errorOutput; $c := [$e.Cause,''][0]; {'target': $states.input, "
     f"'error': [$e.Error,'States.TaskFailed'][0], 'cause': {_BARE}}})"
@@ -50,6 +44,12 @@ CALLBACK_RESULT = "$states.result"
 TOKEN = "$states.context.Task.Token"  # noqa: S105 - where Step Functions keeps the token
 ATTEMPT = "$states.context.State.RetryCount"
 MAP_ITEM = "$states.input"
+
+REDRIVES = "[$states.context.Execution.RedriveCount,0][0]"
+"""How often the run was redriven; AWS says 0 for one that never was, and this would hold if it said nothing.
+
+Facts: https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html
+"""
 
 
 def enclose(expression: str) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipelines.diagnostics import RequestError
-from pipelines.states import FAILED, FAILURE, PARAMETERS, RECORD_FAILURE, START
+from pipelines.states import PARAMETERS, REFUSED, START, failing
 
 if TYPE_CHECKING:
     from pipelines.values import Json
@@ -202,8 +202,8 @@ def _transitions(scope: Mapping[str, Any]) -> int:
 
     Raises graphlib.CycleError where there is no end.
     """
-    failing = (FAILURE, RECORD_FAILURE, FAILED)
-    states = {name: state for name, state in scope["States"].items() if name not in failing}
+    lost = {REFUSED, *(failing(name) for name in scope["States"])}
+    states = {name: state for name, state in scope["States"].items() if name not in lost}
     after = {name: [each for each in _following(states[name]) if each in states] for name in states}
     longest: dict[str, int] = {}
     for name in graphlib.TopologicalSorter(after).static_order():

@@ -42,7 +42,7 @@ FUNCTION_SECONDS = 900
 """What every handler may take: the longest that Lambda allows."""
 SERVICE_FUNCTIONS: Mapping[str, str] = {
     "events": "tasks.events.handler",
-    "failure": "tasks.failure.handler",
+    "judge": "tasks.judge.handler",
     "sweeper": "tasks.sweeper.handler",
 }
 """The functions beside the kinds': name → handler."""

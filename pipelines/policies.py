@@ -187,7 +187,6 @@ def _scopes(machine: Machine) -> dict[str, tuple[str, ...]]:
         "role": (mark("usecase_role_arn"),),
         "execution_role": (mark("usecase_execution_role_arn"),),
         "jobs": (mark("jobs_table_arn"),),
-        "approvals": (mark("jobs_table_arn"),) if "approve" in {task.kind for task in machine.tasks} else (),
         "open_jobs": (f"{mark('jobs_table_arn')}/index/open-jobs",),
         "labeling_jobs": tuple(_jobs(machine, "labeling-job", "label", method="ground-truth")),
         "training_jobs": tuple(_jobs(machine, "training-job", "train")),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipelines import results
+from pipelines.states import failing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,6 +29,8 @@ class Step:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     begun: bool = False
     """Whether more than the choice to run it has been entered."""
+    judged: bool = False
+    """Whether a fan-out is where too much of it having failed ends the run."""
 
     def seconds(self, now: datetime) -> float:
         """Return how long the step has run, in seconds; 0 before it starts."""
@@ -37,9 +40,9 @@ class Step:
 def read_steps(history: Iterable[Mapping[str, Any]], kinds: Mapping[str, str]) -> list[Step]:
     """List every step of `kinds` (step id → kind, in order) as get_execution_history's events show it.
 
-    A step's states are called `<id>` or `<id> (...)`. It ends when a state is entered that is not its own:
-    only then is it known whether it went on to the next step or to Failure. A step of which only the
-    choice `<id> (when)` was entered has been skipped. A redrive takes up the step that the end interrupted.
+    A step's states are called `<id>` or `<id> (...)`. It ends when a state is entered that is not its own, or
+    fails where the execution ends in one of them. A step of which only the choice `<id> (when)` was entered
+    has been skipped. A redrive takes up the step that the end interrupted.
     """
     steps = {name: Step(id=name, kind=kind) for name, kind in kinds.items()}
     current: str | None = None
@@ -76,19 +79,33 @@ def _end(step: Step, entered: str | None, event: Mapping[str, Any]) -> Step:
     status: Status = "SUCCEEDED" if step.begun else "SKIPPED"
     if event["type"] == "ExecutionAborted":
         status = "ABORTED"
-    elif entered in {None, "Failure"}:
+    elif entered is None:
         status = "FAILED"
     return replace(step, status=status, ended=event["timestamp"])
 
 
 def _advance(step: Step, entered: str | None, event: Mapping[str, Any]) -> Step:
     if entered is not None and entered != f"{step.id} (when)":
-        return replace(step, begun=True)
-    if event["type"] == "TaskScheduled":
+        return replace(step, begun=True, judged=entered == failing(step.id))
+    if event["type"] == "TaskScheduled" and not step.judged:
         return replace(step, attempts=step.attempts + 1)
     assigned = event.get("stateExitedEventDetails", {}).get("assignedVariables", {})
     output = assigned.get(f"step_{step.id.replace('-', '_')}")
     return replace(step, outputs=json.loads(output)) if output and step.begun else step
+
+
+def plain_cause(cause: str | None) -> str | None:
+    """Return an execution's cause as a person reads it.
+
+    Lambda wraps what a function raised as {"errorMessage": ..., "errorType": ...}. A cause longer than 32,768
+    characters arrives cut off: what is no such JSON is taken as it is.
+    """
+    try:
+        wrapped = json.loads(cause or "")
+    except ValueError:
+        return cause
+    said = wrapped.get("errorMessage") if isinstance(wrapped, dict) else None
+    return said if isinstance(said, str) else cause
 
 
 def render_step(step: Step, now: datetime) -> str:

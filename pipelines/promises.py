@@ -1,7 +1,8 @@
 """What every definition that we emit promises; each problem is a bug of ours, found before AWS finds it.
 
-Targets exist and are reached, nothing loops, every task ends and is caught, every expression is sound and
-every variable is assigned on all ways that lead to where it is used.
+Targets exist and are reached, every task ends, and where it fails for good the run ends, so that a redrive
+goes on there. Every expression is sound and every variable is assigned on all ways that lead to where it is
+used. Nothing loops but a fan-out that a redrive runs again: see `_leads_back`.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from pipelines import jsonata
+from pipelines import jsonata, platform
+from pipelines.states import JUDGE, failing, function_marker, mark
 
 MAX_STATE_NAME = 80
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_ ()-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
 _RESOURCE = re.compile(r"arn:aws:states:::lambda:invoke(\.waitForTaskToken)?")
 _FUNCTION = re.compile(r"\$\{[a-z][a-z0-9_]*_function_arn\}|arn:aws[a-z-]*:lambda:\S+")
+_JUDGES = (mark(function_marker(JUDGE)), f":function:{platform.function_name(JUDGE)}")
 _EXPRESSION = re.compile(r"\{%(.*)%\}", re.DOTALL)
 
 _MOVES = frozenset({"Type", "Comment", "Next", "End", "Assign", "Output"})
@@ -111,6 +114,7 @@ def _check_scope(
     order, problems = _walk(str(scope.get("StartAt")), found)
     yield from problems
     visible = _flow(order, found, bits, known)
+    yield from _check_back_ways(found, visible)
     for name, state in found.items():
         yield from _check_name(name)
         what = f"the state {name!r}"
@@ -147,7 +151,8 @@ def _walk(start: str, found: Mapping[str, State]) -> tuple[list[str], list[str]]
             problems.append(f"the state {name!r} can be reached from itself")
         elif name not in colour:
             colour[name] = 1
-            stack.append((name, iter([target for target, _ in _ways(found[name])])))
+            onward = [target for target, _ in _ways(found[name]) if not _leads_back(name, target, found)]
+            stack.append((name, iter(onward)))
 
     enter(start)
     while stack:
@@ -161,6 +166,26 @@ def _walk(start: str, found: Mapping[str, State]) -> tuple[list[str], list[str]]
             enter(target)
     problems += [f"the state {name!r} is never reached" for name in found if name not in colour]
     return order[::-1], problems
+
+
+def _leads_back(name: str, target: str, found: Mapping[str, State]) -> bool:
+    """Say whether a way is the one that may close a loop: from the task `x (failed)` to the Map `x`.
+
+    That task calls the function that fails as long as the run is not redriven.
+    """
+    state = found[name]
+    arguments = state.get("Arguments")
+    called = str(arguments.get("FunctionName")) if isinstance(arguments, dict) else ""
+    kinds = (state.get("Type"), found.get(target, {}).get("Type"))
+    return (name, *kinds) == (failing(target), "Task", "Map") and called.endswith(_JUDGES)
+
+
+def _check_back_ways(found: Mapping[str, State], visible: Mapping[str, int]) -> Iterator[str]:
+    """Check that a way back takes no variable from the Map, whose own were told from the ways onward."""
+    for name, state in found.items():
+        for target, _ in _ways(state):
+            if _leads_back(name, target, found) and visible.get(target, 0) & ~visible.get(name, 0):
+                yield f"the state {name!r} can be reached without {target!r}, to which it leads back"
 
 
 def _ways(state: State) -> Iterator[tuple[str, Any]]:
@@ -187,6 +212,8 @@ def _flow(
     for name in order:
         before = visible[name]
         for target, assigned in _ways(found[name]):
+            if _leads_back(name, target, found):
+                continue
             after = before
             for variable in assigned if isinstance(assigned, dict) else ():
                 after |= bits.setdefault(variable, 1 << len(bits))
@@ -203,7 +230,7 @@ def _check_state(state: State, what: str, *, inner: bool) -> Iterator[str]:
     if kind in ("Pass", "Task", "Map") and ("Next" in state) == ("End" in state):
         yield f"{what} needs either Next or End"
     if state.get("End") is False or ("End" in state and not inner):
-        yield f"{what} ends where only Done and Failed do"
+        yield f"{what} ends where only Done and Refused do"
     assigned = state.get("Assign")
     for variable in assigned if isinstance(assigned, dict) else ():
         if not _VARIABLE.fullmatch(variable) or variable == "states":
@@ -230,8 +257,8 @@ def _check_choices(state: State, what: str) -> Iterator[str]:
 
 def _check_catch(state: State, what: str, *, inner: bool) -> Iterator[str]:
     catchers = _objects(state.get("Catch"))
-    if not catchers and not inner:
-        yield f"{what} catches nothing"
+    if catchers and not inner:
+        yield f"{what} catches its error, so that no redrive would go on there"
     for place, catcher in enumerate(catchers):
         yield from _check_keys(
             catcher, {"ErrorEquals", "Next"}, frozenset({"Assign", "Output"}), f"a Catch of {what}"

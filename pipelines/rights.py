@@ -78,30 +78,10 @@ _ROLLOUT: Rights = {
 }
 """What a rollout takes, and to take a failed one back: deployments act on IoT in their creator's name."""
 
-_STOP: Rights = {
-    **_ASSUME,
-    "dynamodb:Query": ("open_jobs",),
-    "dynamodb:UpdateItem": ("approvals",),
-    "greengrass:CancelDeployment": ("any_deployment",),
-    "greengrass:ListDeployments": ("any_target",),
-    "iot:CancelJob": ("any_job",),
-    "iot:DeleteThingShadow": ("things", "group_things"),
-    "iot:DescribeJob": ("any_job",),
-    "iot:DescribeThing": ("things", "group_things"),
-    "iot:DescribeThingGroup": ("groups",),
-    "iot:GetThingShadow": ("things", "group_things"),
-    "iot:UpdateJob": ("any_job",),
-    "iot:UpdateThingShadow": ("things", "group_things"),
-    "s3:PutObject": ("runs",),
-    "sagemaker:StopLabelingJob": ("labeling_jobs",),
-    "sagemaker:StopProcessingJob": ("processing_jobs",),
-    "sagemaker:StopTrainingJob": ("training_jobs",),
-}
-"""What stopping a failed run's jobs takes, and noting why it failed."""
-
 _SETTLE: Rights = {
     **_ANSWER,
     "dynamodb:Query": ("open_jobs",),
+    "states:DescribeExecution": ("executions",),
     **_WRITTEN,
     **_ROLLOUT,
     "sagemaker:DescribeLabelingJob": ("labeling_jobs",),
@@ -154,9 +134,9 @@ HANDLERS: Mapping[str, Rights] = {
     },
     "approve": {**_ASK, "sns:Publish": ("topics",)},
     "custom": _ASSUME,
-    "failure": _STOP,
+    "judge": {},
     "events": _SETTLE,
-    "sweeper": {**_SETTLE, "states:DescribeExecution": ("executions",)},
+    "sweeper": _SETTLE,
 }
 """Handler → what it may call. The sweeper and the event handler serve all pipelines: the platform's own.
 

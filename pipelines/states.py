@@ -19,11 +19,15 @@ INVOKE_AND_WAIT = "arn:aws:states:::lambda:invoke.waitForTaskToken"
 HEARTBEAT_SECONDS = 900
 """Fifteen runs of the sweeper, which sends the heartbeats."""
 
-FAILURE = "Failure"
-RECORD_FAILURE = "RecordFailure"
-FAILED = "Failed"
+JUDGE = "judge"
+"""The function that fails a fan-out which is not good enough."""
+JUDGE_SECONDS = 300
+JUDGED = "redrives"
+"""The variable that holds how often the run had been redriven when a fan-out was judged."""
+
 START = "Start"
 PARAMETERS = "Parameters"
+REFUSED = "Refused"
 DONE = "Done"
 
 LAMBDA_ERRORS = (
@@ -110,37 +114,23 @@ def result_of(*, waits: bool) -> str:
     return enclose(expressions.CALLBACK_RESULT if waits else expressions.TASK_RESULT)
 
 
-def catch_all(step_id: str) -> State:
-    """Return the Catch that goes to the failure handler, which finds the step's id in `$failed`."""
-    return {"ErrorEquals": ["States.ALL"], "Assign": {"failed": step_id}, "Next": FAILURE}
+def failing(fan_out: str) -> str:
+    """Return the name of the task that fails a fan-out."""
+    return f"{fan_out} (failed)"
 
 
-def failure_states() -> dict[str, State]:
-    """Return the states that put an error into words, record it, and end the run with it in any case.
+def judgement(fan_out: str, cause: str, *, comment: str) -> State:
+    """Return the task that fails a fan-out with a cause, and that leads a redrive back to the fan-out.
 
-    The error is the first one's input, as a Catch hands it on: {"Error", "Cause"}. The function returns what
-    it recorded; where recording fails, what should have been recorded goes on.
+    The execution ends here, so this is where a redrive goes on: it finds another number of redrives than when
+    the outcomes were judged, and so the function does not fail again.
     """
-    failure = {
-        "step": "{% $failed %}",
-        "error": enclose(expressions.ERROR),
-        "cause": enclose(expressions.CAUSE),
+    payload = {
+        "run": "{% $run %}",
+        "usecase": "{% $usecase %}",
+        "cause": cause,
+        "redriven": enclose(f"{expressions.REDRIVES} != ${JUDGED}"),
     }
-    payload = {"run": "{% $run %}", "usecase": "{% $usecase %}", "failure": "{% $states.input %}"}
-    record = {
-        **task(
-            mark(function_marker("failure")),
-            payload,
-            Limits(timeout_seconds=300),
-            comment="Stops the run's open jobs and writes failure.json",
-        ),
-        "Catch": [{"ErrorEquals": ["States.ALL"], "Output": "{% $states.input %}", "Next": FAILED}],
-        "Output": "{% $states.result.Payload.failure %}",
-        "Next": FAILED,
-    }
-    fail = {"Type": "Fail", "Error": "{% $states.input.error %}", "Cause": "{% $states.input.cause %}"}
-    return {
-        FAILURE: {"Type": "Pass", "Output": failure, "Next": RECORD_FAILURE},
-        RECORD_FAILURE: record,
-        FAILED: fail,
-    }
+    limits = Limits(timeout_seconds=JUDGE_SECONDS)
+    called = task(mark(function_marker(JUDGE)), payload, limits, comment=comment)
+    return {**called, "Next": fan_out}

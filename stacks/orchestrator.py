@@ -10,6 +10,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 
 from pipelines import packages, platform
+from pipelines.states import JUDGE
 from stacks import uploads
 from stacks.alarms import Bell, When, function_metric, log_metric, machine_metric
 from stacks.deployment import DeploymentFunctions
@@ -96,7 +97,7 @@ def _add_step_functions(
     scope: Construct, *, home: Place, usecases: Sequence[UseCase], code: s3_assets.Asset
 ) -> None:
     """Add what Step Functions calls and waits for, and the role that the functions of custom steps share."""
-    called = {**platform.kind_functions(), "failure": platform.SERVICE_FUNCTIONS["failure"]}
+    called = {**platform.kind_functions(), JUDGE: platform.SERVICE_FUNCTIONS[JUDGE]}
     for name, handler in sorted(called.items()):
         Function(scope, name, plan=plan_function(name, handler, home, usecases), code=code)
     add_role(

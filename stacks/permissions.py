@@ -44,7 +44,6 @@ def function_statements(name: str, home: Place, usecases: Sequence[UseCase]) -> 
     scopes = {
         "role": tuple(each.role_arn for each in usecases),
         "jobs": (home.jobs_table(),),
-        "approvals": (home.jobs_table(),),
         "open_jobs": (f"{home.jobs_table()}/index/open-jobs",),
         "executions": (home.arn("states", "execution:edgepipe-*"),),
         "any_task": ("*",),

@@ -38,6 +38,13 @@ EVENTS: Mapping[str, Sequence[str]] = {
 }
 """What use-case accounts tell the orchestrator: source → the kinds of events. All of them are hints only."""
 
+RUN_ENDED: Mapping[str, object] = {
+    "source": ["aws.states"],
+    "detail-type": ["Step Functions Execution Status Change"],
+    "detail": {"status": ["ABORTED", "FAILED", "TIMED_OUT"]},
+}
+"""What the orchestrator's own account tells: a run has ended whose jobs may go on. A hint as well."""
+
 
 def plan_function(name: str, handler: str, home: Place, usecases: Sequence[UseCase]) -> FunctionPlan:
     """Plan one of the platform's own functions that Step Functions calls, with the rights of the table."""
@@ -102,7 +109,10 @@ class Sweeper(Construct):
 
 
 class Listener(Construct):
-    """The bus that exactly the use-case accounts may put their events on, and the function behind it."""
+    """The bus that exactly the use-case accounts may put their events on, and the function behind it.
+
+    The function also hears when a run ends otherwise than well: its jobs then need not wait for the sweeper.
+    """
 
     def __init__(
         self,
@@ -125,7 +135,10 @@ class Listener(Construct):
         accounts = sorted({each.account for each in usecases})
         if accounts:
             self._admit(accounts, home)
-            self._listen(accounts, home)
+            for source, kinds in EVENTS.items():
+                heard = {"source": [source], "detail-type": list(kinds), "account": accounts}
+                self._listen(source.partition(".")[2], heard, home, bus=self.bus.ref)
+        self._listen("runs", RUN_ENDED, home)
 
     def _admit(self, accounts: Sequence[str], home: Place) -> None:
         """Let these accounts put events of the known sources on the bus, and nobody else."""
@@ -149,20 +162,18 @@ class Listener(Construct):
         )
         policy.add_resource_dependency(self.bus)
 
-    def _listen(self, accounts: Sequence[str], home: Place) -> None:
-        for source, kinds in EVENTS.items():
-            name = source.partition(".")[2]
-            rule = events.CfnRule(
-                self,
-                f"{name}-rule",
-                event_bus_name=self.bus.ref,
-                event_pattern={"source": [source], "detail-type": list(kinds), "account": list(accounts)},
-                targets=[target(self.function.arn, self.undelivered)],
-            )
-            self.function.allow_service(
-                f"from-{name}", "events", source_arn=rule.attr_arn, account=home.account
-            )
-            self.undelivered.allow_rule(rule.attr_arn)
+    def _listen(
+        self, name: str, pattern: Mapping[str, object], home: Place, *, bus: str | None = None
+    ) -> None:
+        rule = events.CfnRule(
+            self,
+            f"{name}-rule",
+            event_bus_name=bus,
+            event_pattern=pattern,
+            targets=[target(self.function.arn, self.undelivered)],
+        )
+        self.function.allow_service(f"from-{name}", "events", source_arn=rule.attr_arn, account=home.account)
+        self.undelivered.allow_rule(rule.attr_arn)
 
 
 def target(arn: str, undelivered: DeadLetters, **more: object) -> events.CfnRule.TargetProperty:

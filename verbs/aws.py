@@ -51,7 +51,7 @@ def add(verbs: Verbs) -> None:
         verbs,
         "redrive",
         on_aws(_redrive),
-        "go on with a run on AWS that was stopped or timed out",
+        "go on with a run on AWS that failed, timed out or was stopped, at the step where it ended",
         spec=False,
     )
     redrive.add_argument("run", metavar="RUN", help="its ARN or its name")
@@ -290,8 +290,8 @@ def _stop(args: argparse.Namespace) -> int:
 def _redrive(args: argparse.Namespace) -> int:
     from operations import runs
 
-    _, _, machines = _open_machines(args)
-    say(runs.redrive(machines, runs.find(machines, args.run)))
+    aws, _, machines = _open_machines(args)
+    say(runs.redrive(aws, machines, runs.find(machines, args.run)))
     return OK
 
 

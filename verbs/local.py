@@ -76,12 +76,6 @@ def say_damaged(errors: Sequence[DamagedRunError]) -> None:
         say(f"edgepipe: left out {error.folder.name}: {error}")
 
 
-def failed_step(run: Run) -> str | None:
-    """Return the step whose failure the pipeline has handled, which is the end of a run."""
-    failure = run.document.get("failure")
-    return failure["step"] if run.status == "FAILED" and failure else None
-
-
 @contextmanager
 def environment(verb: str) -> Iterator[None]:
     """Turn what this machine lacks, and a state folder that another process uses, into one message."""

@@ -116,7 +116,7 @@ def _describe(run: Run) -> Iterator[str]:
         yield f"{failure['where']}: {step}{failure['error']}: {failure['message']}"
     if run.status == "INTERRUPTED":
         yield f"its process has ended; go on with: edgepipe resume {run.run_id}"
-    elif run.status in ("FAILED", "TIMED_OUT", "ABORTED") and not local.failed_step(run):
+    elif run.status in ("FAILED", "TIMED_OUT", "ABORTED"):
         yield f"go on where it stood with: edgepipe resume {run.run_id}"
 
 

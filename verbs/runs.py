@@ -60,11 +60,12 @@ def _add_run(verbs: Verbs) -> None:
 
 
 def _add_resume(verbs: Verbs) -> None:
-    words = "go on with a run whose process ended, or that was stopped or timed out"
+    words = "go on with a run whose process ended, or that failed, was stopped or timed out"
     parser = add_verb(verbs, "resume", _resume, words, spec=False)
     parser.description = (
-        "Go on with a run whose process was killed, or take up one that was stopped or timed out at the step "
-        "where it stood. Steps that have ended are not run again. A run that failed does not go on."
+        "Go on with a run whose process was killed, or take up one that failed, was stopped or timed out at "
+        "the step where it stood. Steps that have ended are not run again. Spec, data and jobs' scripts stay "
+        "those of the run; the functions of its custom steps are read anew."
     )
     local.add_run(parser)
     _add_driving(parser)
@@ -117,12 +118,6 @@ def _resume(args: argparse.Namespace) -> int:
     run = local.choose(args)
     if run.status == "SUCCEEDED":
         message = f"{run.run_id} has succeeded; there is nothing to resume. Its record: {run.folder}/run.json"
-        raise UsageError(message)
-    if failed := local.failed_step(run):
-        message = (
-            f"{run.run_id} has failed in step '{failed}', and a failed run does not go on: mend the cause "
-            f"and start a new one: edgepipe run {run.spec}"
-        )
         raise UsageError(message)
     with local.environment("resume"):
         from local_cloud.run import resume_run

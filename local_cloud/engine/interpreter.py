@@ -66,7 +66,7 @@ class Interpreter:
 
     def _enter(self, state: State, frame: Frame, value: Json) -> Visit:
         path = frame.name_visit(state.name)
-        now = self.journal.once(f"{path}/entered", self.world.clock.now)
+        now, life = self._entry(path, frame.facts.redrives)
         frame.trail.add(path, f"{type(state).__name__}StateEntered", **entered(state.name, encode(value)))
         return Visit(
             state=state,
@@ -76,7 +76,18 @@ class Interpreter:
             clock=self.world.clock,
             journal=self.journal,
             entered=now,
+            life=life,
         )
+
+    def _entry(self, path: str, redrives: int) -> tuple[float, int]:
+        """Return when a visit was entered, and after how many redrives; without any, that is not kept."""
+
+        def entry() -> Json:
+            now = self.world.clock.now()
+            return [now, redrives] if redrives else now
+
+        kept = self.journal.once(f"{path}/entered", entry)
+        return (kept[0], kept[1]) if isinstance(kept, list) else (kept, 0)
 
     def _live(self, visit: Visit, state: State) -> Step:
         """Run a state until it is left, or fails for good after the last redrive."""
@@ -206,7 +217,9 @@ class Interpreter:
         """Return the branches' results, or those that were kept when they ended."""
         known = self.journal.recall(visit.outcome_key)
         if known is not None:
+            visit.life = known["redrive"]
             return Outcome.read(known).get()
+        visit.life = visit.frame.facts.redrives
         try:
             results = run_branches(self.world.workers, visit, branches, limit, kind)
         except Failure as failure:

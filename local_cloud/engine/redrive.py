@@ -15,6 +15,7 @@ from moto.core.responses import ActionResult, BaseResponse
 
 from local_cloud.clock import moment
 from local_cloud.engine.history import MAX_EVENTS, Event
+from local_cloud.engine.visit import redriven_key
 
 if TYPE_CHECKING:
     from local_cloud.engine.backend import EngineBackend
@@ -44,7 +45,7 @@ def redrive(execution: Execution, runs: Runs, now: float) -> Record:
     size, before = execution.history.size, execution.ending
     count = before.redrives + 1
     event = Event(size + 1, size, now, "ExecutionRedriven", f"redrive/{count}", {"redriveCount": count})
-    entry = json.dumps({"answers": {}, "events": [event]})
+    entry = json.dumps({"answers": {redriven_key(count): now}, "events": [event]})
     ending = type(before)(redrives=count, redriven=now)
     number = execution.record.number
     runs.settle(number, ending, len(runs.entries(number)), entry)

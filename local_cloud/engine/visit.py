@@ -38,21 +38,30 @@ class Facts:
 
     @cached_property
     def context(self) -> dict[str, Json]:
-        """Return the part of the context object that is the same in every state."""
+        """Return the part of the context object that is the same in every state of this life."""
+        return self.context_of(self.redrives, self.redriven)
+
+    def context_of(self, redrives: int, redriven: float | None) -> dict[str, Json]:
+        """Return that part as it is, or was, after so many redrives."""
         execution = {
             "Id": self.id,
             "Input": self.input,
             "Name": self.name,
             "RoleArn": self.role_arn,
             "StartTime": timestamp(self.started),
-            "RedriveCount": self.redrives,
+            "RedriveCount": redrives,
         }
-        if self.redriven is not None:
-            execution["RedriveTime"] = timestamp(self.redriven)
+        if redriven is not None:
+            execution["RedriveTime"] = timestamp(redriven)
         return {
             "Execution": execution,
             "StateMachine": {"Id": self.machine_id, "Name": self.machine_name},
         }
+
+
+def redriven_key(redrives: int) -> str:
+    """Name the moment of a redrive in the journal."""
+    return f"redriven/{redrives}"
 
 
 Sees: TypeAlias = Mapping[str, Json]
@@ -118,6 +127,8 @@ class Visit:
     """How many of these took up the same attempt."""
     token: str | None = None
     started: float = 0.0
+    life: int = 0
+    """After how many redrives this visit is made, or was when it was made first."""
     _redrive: int | None = None
     """The redrive in which the attempt before began."""
     item: Mapping[str, Json] | None = None
@@ -155,6 +166,7 @@ class Visit:
                 break
             self.attempts += 1
         before, self._redrive = self._redrive, start["redrive"]
+        self.life = start["redrive"]
         self.started, self.token = start["at"], start.get("token")
         if before is None or before == self._redrive:
             return False
@@ -173,6 +185,7 @@ class Visit:
         now = self.frame.facts.redrives
         if self.journal.once(f"{self.path}/failed/{self.revivals}", lambda: now) == now:
             return False
+        self.life = self.journal.once(f"{self.path}/revived/{self.revivals}", lambda: now)
         self.revivals += 1
         self.reopened += same_attempt
         self.attempts += not same_attempt
@@ -265,7 +278,7 @@ class Visit:
         Facts: https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html
         """
         state = {"Name": self.state.name, "EnteredTime": self._entered, "RetryCount": self.retries}
-        context: dict[str, Json] = {**self.frame.facts.context, "State": state}
+        context: dict[str, Json] = {**self._execution(), "State": state}
         item = self.item or self.frame.item
         context.update({"Map": {"Item": item}} if item is not None else {})
         context.update({"Task": {"Token": self.token}} if self.token is not None else {})
@@ -274,6 +287,13 @@ class Visit:
     @cached_property
     def _entered(self) -> str:
         return timestamp(self.entered)
+
+    def _execution(self) -> dict[str, Json]:
+        """Return what the context object said of the execution when this was first asked."""
+        facts = self.frame.facts
+        if self.life == facts.redrives:
+            return facts.context
+        return facts.context_of(self.life, self.journal.recall(redriven_key(self.life)))
 
     def _bindings(self, sees: Sees | None) -> Bindings:
         states = {"input": self.input, "context": self.context(), **(sees or {})}

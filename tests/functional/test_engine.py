@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from pipelines.compiler import compile_text
 from pipelines.definition import markers, substitute
+from pipelines.progress import plain_cause
 from tests.functional import handlers
 from tests.functional.serverless import ROLE, Cloud, serverless
 from tests.unit.local_cloud.engine.machines import machine, pass_, scope, task, waiting
@@ -393,7 +394,7 @@ def pipeline(tmp_path: Path) -> Iterator[tuple[Cloud, str]]:
     handlers.EVENTS.clear()
     handlers.FAILURES.clear()
     text = GOLDEN.read_text(encoding="utf-8")
-    with serverless(tmp_path, scale=1000) as place:
+    with serverless(tmp_path, scale=1000, path=tmp_path / "runs.db") as place:
         values = {name: f"value of {name}" for name in markers(text)}
         for name in values:
             if name.endswith("_function_arn"):
@@ -443,19 +444,23 @@ def test_a_transient_error_is_retried_as_the_definition_says(pipeline: tuple[Clo
 
 
 @pytest.mark.parametrize("step", ["label", "train", "publish", "deploy"])
-def test_a_failed_step_is_recorded_and_fails_the_run(pipeline: tuple[Cloud, str], step: str) -> None:
+def test_a_failed_step_is_where_the_run_ends_and_goes_on_when_it_is_redriven(
+    pipeline: tuple[Cloud, str], step: str
+) -> None:
     cloud, arn = pipeline
     handlers.FAILURES[step] = ("QualityGateError", 'recall 0.5 is "too low"', 99)
     execution = cloud.start(arn)
     described = cloud.settle(execution)
     assert (described["status"], described["error"]) == ("FAILED", "QualityGateError")
-    assert described["cause"] == 'recall 0.5 is "too low"'
-    assert handlers.EVENTS[-1]["failure"] == {
-        "step": step,
-        "error": "QualityGateError",
-        "cause": 'recall 0.5 is "too low"',
-    }
-    assert entered(cloud, execution)[-3:] == ["Failure", "RecordFailure", "Failed"]
+    assert plain_cause(described["cause"]) == 'recall 0.5 is "too low"'
+    assert entered(cloud, execution)[-1] == step
+    before = [event["step"] for event in handlers.EVENTS]
+    handlers.FAILURES.clear()
+    cloud.states.redrive_execution(executionArn=execution)
+    described = cloud.settle(execution)
+    assert described["status"] == "SUCCEEDED", described.get("cause")
+    after = [event["step"] for event in handlers.EVENTS[len(before) :]]
+    assert (after[0], set(after) & set(before)) == (step, {step})
 
 
 def test_one_failed_target_fails_a_run_that_requires_all_and_hides_no_other(
@@ -468,7 +473,26 @@ def test_one_failed_target_fails_a_run_that_requires_all_and_hides_no_other(
     assert (described["status"], "arm64-cpu" in described["cause"]) == ("FAILED", True)
     targets = [event["target"] for event in handlers.EVENTS if event.get("target")]
     assert sorted(targets) == ["arm64-cpu", "x86_64-cpu"]
-    assert handlers.EVENTS[-1]["failure"]["step"] == "compile"
+    assert plain_cause(described["cause"]) == "1 of 2 targets failed: arm64-cpu: no operator"
+    assert entered(cloud, execution)[-1] == "compile (failed)"
+
+
+def test_a_redrive_runs_a_fan_out_again_that_failed(pipeline: tuple[Cloud, str]) -> None:
+    cloud, arn = pipeline
+    handlers.FAILURES["compile/arm64-cpu"] = ("JobFailedError", "no operator", 2)
+    execution = cloud.start(arn)
+    assert cloud.settle(execution)["status"] == "FAILED"
+    for count, status in ((1, "FAILED"), (2, "SUCCEEDED")):
+        cloud.states.redrive_execution(executionArn=execution)
+        described = cloud.settle(execution)
+        assert (described["status"], described["redriveCount"]) == (status, count), described.get("cause")
+    events = [event for event in handlers.EVENTS if "step" in event]
+    assert [event["target"] for event in events if event["step"] == "compile"].count("arm64-cpu") == 3
+    assert [event["step"] for event in events].count("train") == 1
+    judged = ["compile", "compile (judge)", "compile (failed)"]
+    names = [name for name in entered(cloud, execution) if name in judged]
+    assert names == [*judged, *judged, *judged[:2]]
+    assert json.loads(described["output"])["steps"]["compile"]["failed"] == {}
 
 
 def test_one_failed_target_is_left_out_of_a_run_that_requires_any(pipeline: tuple[Cloud, str]) -> None:
@@ -494,7 +518,7 @@ def test_a_job_that_falls_silent_times_out(pipeline: tuple[Cloud, str]) -> None:
     execution = cloud.start(arn)
     described = cloud.settle(execution)
     assert (described["status"], described["error"]) == ("FAILED", "States.HeartbeatTimeout")
-    assert handlers.EVENTS[-1]["failure"]["step"] == "train"
+    assert entered(cloud, execution)[-1] == "train"
 
 
 def test_machines_are_listed_by_page(cloud: Cloud) -> None:

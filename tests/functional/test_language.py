@@ -58,13 +58,19 @@ class Handlers:
             place.functions[name] = self.answer
         for name in ("train", "compile", "approve", "deploy"):
             place.functions[name] = partial(self.wait, place)
-        place.functions["failure"] = lambda event: {"failure": event["failure"], "stopped": []}
+        place.functions["judge"] = self.judge
 
     def wait(self, place: Bench, event: dict[str, Any]) -> dict[str, Any]:
         broken = self.broken.get(event.get("target") or event["step"])
         outcome = Outcome(failure=broken) if broken else Outcome(value=self.answer(event))
         assert place.tokens.answer(event["token"], outcome)
         return {}
+
+    def judge(self, event: dict[str, Any]) -> dict[str, Any]:
+        if event["redriven"]:
+            return {}
+        error = "JobFailedError"
+        raise Failure(error, event["cause"])
 
     def answer(self, event: dict[str, Any]) -> dict[str, Any]:
         self.calls.append(event)
@@ -141,7 +147,7 @@ def test_wrong_parameters_end_the_run_before_its_first_step(params: dict[str, An
     handlers = Handlers()
     ending, names = run(handlers, params)
     assert (ending.status, ending.error, ending.cause) == ("FAILED", "TaskInputError", cause)
-    assert (names, handlers.calls) == (["Start", "Parameters", "Failure", "RecordFailure", "Failed"], [])
+    assert (names, handlers.calls) == (["Start", "Parameters", "Refused"], [])
 
 
 def test_one_lost_target_hides_no_other_and_all_lost_fail_with_every_cause() -> None:
@@ -155,7 +161,7 @@ def test_one_lost_target_hides_no_other_and_all_lost_fail_with_every_cause() -> 
     ending, names = run(handlers, {})
     assert (ending.status, ending.error) == ("FAILED", "JobFailedError")
     assert ending.cause == "2 of 2 targets failed: x86_64-cpu: also not; arm64-cpu: no space"
-    assert names[-4:] == ["compile (judge)", "Failure", "RecordFailure", "Failed"]
+    assert names[-2:] == ["compile (judge)", "compile (failed)"]
 
 
 def test_a_rejection_ends_the_run_in_plain_words() -> None:
@@ -171,7 +177,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 def test_the_full_example_needs_few_transitions() -> None:
     states = json.loads(GOLDEN.joinpath("full", "asl.json").read_text(encoding="utf-8"))["States"]
     waves, targets = 2, 3
-    on_the_way = set(states) - {"Failure", "RecordFailure", "Failed"}
+    on_the_way = set(states) - {"Refused", "compile (failed)"}
     assert len(on_the_way) - waves <= 20 - 1, "the states of a run, each entered once"
     assert len(states["compile"]["Items"]) == targets
     assert len(states["compile"]["ItemProcessor"]["States"]) == 1 + 1

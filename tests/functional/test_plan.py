@@ -102,7 +102,7 @@ def test_policies_are_json(folder: Path) -> None:
     done = edgepipe("policy", "new.yaml", cwd=folder)
     assert (done.returncode, done.stderr) == (0, b"")
     written = json.loads(done.stdout)
-    assert list(written["handlers"]) == ["failure", "label", "train", "transform"]
+    assert list(written["handlers"]) == ["label", "train", "transform"]
     assert all(each["Version"] == "2012-10-17" for each in written["handlers"]["train"].values())
     assert {each["handler"] for each in written["wide"]} == {"train"}
     assert edgepipe("policy", "bad.yaml", cwd=folder).returncode == 3

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from local_cloud.clock import timestamp
 from tests.functional import handlers
 from tests.functional.serverless import Cloud, serverless
-from tests.unit.local_cloud.engine.machines import machine, scope, task, waiting
+from tests.unit.local_cloud.engine.machines import machine, pass_, scope, task, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,3 +118,30 @@ def test_a_caught_failure_stays_caught(cloud: Cloud) -> None:
     cloud.states.redrive_execution(executionArn=execution)
     assert cloud.settle(execution)["output"] == '"c"'
     assert called() == ["i", "c", "c"]
+
+
+def test_a_state_keeps_what_it_saw_of_redrives(cloud: Cloud) -> None:
+    count = "{% $states.context.Execution.RedriveCount %}"
+    when = "{% [$states.context.Execution.RedriveTime, 'never'][0] %}"
+    states = {
+        "A": pass_(Assign={"a": [count, when]}, Next="B"),
+        "B": step("b", Assign={"b": [count, when]}, Next="M"),
+        "M": {
+            "Type": "Map",
+            "Items": [1],
+            "ItemProcessor": scope({"I": step("i")}),
+            "Assign": {"m": [count, when]},
+            "Next": "C",
+        },
+        "C": step("c", Output=["{% $a %}", "{% $b %}", "{% $m %}", [count, when]]),
+    }
+    for name in "bic":
+        handlers.FAILURES[name] = ("Broken", "no", 1)
+    execution = cloud.start(cloud.create_machine(machine(states)))
+    seen: list[Any] = [[0, "never"]]
+    for number in (1, 2, 3):
+        assert cloud.settle(execution)["status"] == "FAILED"
+        cloud.states.redrive_execution(executionArn=execution)
+        described = cloud.settle(execution)
+        seen.append([number, timestamp(described["redriveDate"].timestamp())])
+    assert json.loads(described["output"]) == seen

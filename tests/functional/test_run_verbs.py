@@ -101,20 +101,40 @@ def ended(child: subprocess.Popen[str]) -> dict[str, Any]:
     return record
 
 
-def test_a_failed_run_does_not_go_on_and_says_so(spec: Path) -> None:
+def test_a_failed_run_goes_on_at_the_step_that_failed(spec: Path) -> None:
     failed = edgepipe(*words(spec, "--approve", "ask")[1:], cwd=ROOT)
     assert failed.returncode == 1
     assert json.loads(failed.stdout)["failure"]["step"] == "check"
     (spec.parent / "ready").touch()
-    done = verb(spec, "resume", "last")
-    assert (done.returncode, "has failed in step 'check'" in done.stderr) == (2, True)
-    assert f"start a new one: edgepipe run {spec}" in done.stderr
-    assert "edgepipe resume" not in verb(spec, "status", "last").stdout
-    new = edgepipe(*words(spec, "--approve", "ask")[1:], cwd=ROOT)
-    assert json.loads(new.stdout)["steps"]["check"]["outputs"] == {"calls": 2}
-    assert statuses(spec) == ["SUCCEEDED", "FAILED"]
+    assert "go on where it stood with: edgepipe resume careful-" in verb(spec, "status", "last").stdout
+    done = verb(spec, "resume", "last", "--output", "json")
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert (record["status"], record["failure"], statuses(spec)) == ("SUCCEEDED", None, ["SUCCEEDED"])
+    steps = {name: (step["status"], step["attempts"]) for name, step in record["steps"].items()}
+    assert steps == {"count": ("SUCCEEDED", 1), "ask": ("SUCCEEDED", 1), "check": ("SUCCEEDED", 2)}
+    assert record["steps"]["check"]["outputs"] == {"calls": 1}
+    assert (spec.parent / "calls").read_text() == "x"
+    expect_nothing_twice(spec.parent / "state")
     again = verb(spec, "resume", "last")
     assert (again.returncode, "has succeeded; there is nothing to resume" in again.stderr) == (2, True)
+
+
+def test_the_code_of_a_step_that_failed_is_read_anew(spec: Path) -> None:
+    (spec.parent / "ready").touch()
+    code = spec.parent / "work.py"
+    code.write_text(CODE.replace('event["config"]["calls"]}', 'event["confog"]["calls"]}'))
+    failed = edgepipe(*words(spec, "--approve", "ask")[1:], cwd=ROOT)
+    assert (failed.returncode, "'confog'" in failed.stderr) == (1, True)
+    code.rename(spec.parent / "work.txt")
+    again = verb(spec, "resume", "last")
+    assert (again.returncode, "going on with the code of before: " in again.stderr) == (1, True)
+    code.write_text(CODE)
+    done = verb(spec, "resume", "last", "--output", "json")
+    assert done.returncode == 0, done.stderr
+    steps = json.loads(done.stdout)["steps"]
+    assert (steps["check"]["attempts"], steps["check"]["outputs"]) == (3, {"calls": 1})
+    assert (spec.parent / "calls").read_text() == "x"
 
 
 def test_a_run_is_stopped_from_another_terminal(spec: Path) -> None:

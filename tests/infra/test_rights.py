@@ -161,7 +161,7 @@ def test_a_machine_calls_its_own_functions_only(assembly: Assembly) -> None:
     ]
     called = next(each["Resource"] for each in statements if each["Action"] == ["lambda:InvokeFunction"])
     names = {arn.partition(":function:")[2] for arn in called}
-    kinds = ("label", "transform", "train", "compile", "package", "publish", "deploy", "failure")
+    kinds = ("label", "transform", "train", "compile", "package", "publish", "deploy", "judge")
     assert names == {f"edgepipe-{kind}" for kind in kinds} | {
         "edgepipe-wafer-defects-audit",
         "edgepipe-wafer-defects-audit:*",

@@ -22,6 +22,7 @@ from stacks.buckets import RESULT_DAYS
 from stacks.edge_pipeline import EdgePipeline, UnfitSpecError
 from stacks.settings import EXAMPLE
 from stacks.triggers import TriggerError
+from tasks import events
 from tests.infra.conftest import example
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def test_functions_are_arm64_python_with_a_timeout(assembly: Assembly) -> None:
 
 def test_every_function_that_nobody_waits_for_has_a_dead_letter_queue(assembly: Assembly) -> None:
     waited_for = {
-        platform.function_name(name) for name in (*platform.kind_functions(), "failure", "onboarding")
+        platform.function_name(name) for name in (*platform.kind_functions(), "judge", "onboarding")
     }
     without = {name for name, found in functions(assembly).items() if "DeadLetterConfig" not in found}
     assert without == {*waited_for, "edgepipe-wafer-defects-audit"}
@@ -177,10 +178,21 @@ def test_the_bus_admits_exactly_the_use_cases_accounts(assembly: Assembly) -> No
 
 
 def test_what_use_cases_forward_is_what_the_orchestrator_hears(assembly: Assembly) -> None:
-    heard = [each["EventPattern"] for _, each in assembly.resources("AWS::Events::Rule", "orchestrator")]
+    rules = [each for _, each in assembly.resources("AWS::Events::Rule", "orchestrator")]
+    heard = [each["EventPattern"] for each in rules if "EventBusName" in each]
     sent = [each["EventPattern"] for _, each in assembly.resources("AWS::Events::Rule", "usecase-wafers")]
     assert [{**each, "account": None} for each in heard] == [{**each, "account": None} for each in sent]
     assert {tuple(each["account"]) for each in heard} == {("210987654321", "222222222222")}
+
+
+def test_the_end_of_a_run_is_heard_from_the_accounts_own_bus(assembly: Assembly) -> None:
+    rules = [each for _, each in assembly.resources("AWS::Events::Rule", "orchestrator")]
+    (own,) = (each for each in rules if "EventBusName" not in each)
+    assert own["EventPattern"] == {
+        "source": ["aws.states"],
+        "detail-type": [events.RUNS],
+        "detail": {"status": ["ABORTED", "FAILED", "TIMED_OUT"]},
+    }
 
 
 def test_every_rule_and_schedule_buries_what_it_cannot_deliver(assembly: Assembly) -> None:

@@ -114,7 +114,10 @@ def _nothing(*_arguments: object, **_named: object) -> dict[str, Any]:
 
 
 def _any_account(payload: Any, desk: Any) -> Iterator[Job]:
-    yield from desk.jobs.open_jobs(name=payload["detail"]["TrainingJobName"])
+    if payload["detail-type"] in events.JOB_NAMES:
+        yield from desk.jobs.open_jobs(name=payload["detail"]["TrainingJobName"])
+    else:
+        yield from _find_jobs(payload, desk)
 
 
 def _seen_running(_job: Job, _desk: object) -> protocol.Seen:
@@ -130,6 +133,7 @@ def _claim_unasked(event: Any, work: Any, desk: Any) -> Job | None:
         return _claim_delivery(event, work, desk)
 
 
+_find_jobs = events.find_jobs
 _start, _claim_delivery = callback.start, callback._claim
 _create = SimulatedJobs._create
 _claim, _decide, _await_creation = protocol.claim, protocol.decide, protocol._await_creation

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from tasks import callback, events, failure, sweeper
+from tasks import callback, events, sweeper
 from tasks.callback import Desk, Work
 from tasks.errors import TaskError
 from tasks.event import Run as RunFacts
@@ -33,11 +33,16 @@ if TYPE_CHECKING:
 
     from tests.simulation.scheduler import Process
 
+
+def run_arn(number: int) -> str:
+    """Name one of the runs."""
+    return f"arn:aws:states:us-east-1:123456789012:execution:edgepipe-cookie-defects:run-{number}"
+
+
+FIRST = run_arn(0)
 SWEEP_SECONDS = 60.0
 HEARTBEAT_SECONDS = 900.0
 FOREIGN = "999999999999"
-RETRIED_HANDLERS = 3
-"""How often the failure handler is called at most."""
 _EVENT = parse_event(payload("train", {}, token="none"))
 
 
@@ -130,9 +135,9 @@ class Simulation:
     def run(self) -> Verdict:
         """Play the scenario to its end and judge it."""
         for number in range(self.scenario.runs):
-            run = self._make_run(f"run-{number}")
+            run = self._make_run(run_arn(number))
             self.scheduler.at(number * 7.0, run.begin)
-        first = self.states.runs["run-0"]
+        first = self.states.runs[FIRST]
         for times, do in ((self.scenario.aborted, first.abort), (self.scenario.redriven, first.redrive)):
             for time in times:
                 self.scheduler.at(time, do)
@@ -150,7 +155,8 @@ class Simulation:
             timeout=self.scenario.timeout,
             heartbeat=HEARTBEAT_SECONDS,
             deliver=self._deliver,
-            clean_up=lambda run: self._clean_up(run, RETRIED_HANDLERS),
+            failed=self._give_up,
+            ended=self._announce_end,
             neglected=self._judge_neglect,
         )
         self.states.runs[arn] = run
@@ -190,27 +196,12 @@ class Simulation:
         if self.random.random() < self.scenario.lost_replies:
             self.scheduler.at(self.random.uniform(0, 20), lambda: run.lose_reply(token))
 
-    def _clean_up(self, run: Run, calls: int) -> None:
-        """Let the run linger, or call the failure handler, again if it dies."""
+    def _give_up(self, run: Run) -> None:
+        """Let the run end, at once or after it has lingered."""
         life = run.life
         if self.scenario.lingers:
             self._idle[run.arn, life] = self.scheduler.now
-            self.scheduler.at(self.scenario.lingers, lambda: run.give_up(life))
-            return
-        problems: list[str] = []
-        facts = RunFacts(id=run.arn, arn=run.arn, pipeline="cookie-defects")
-
-        def done(process: Process, _stopped: list[str] | None) -> None:
-            if process.died and calls > 1 and run.life == life:
-                self._clean_up(run, calls - 1)
-            else:
-                run.give_up(life)
-
-        self.scheduler.spawn(
-            f"failure {run.arn}",
-            lambda: _quietly(lambda: failure.stop_jobs(facts, self.desk, problems)),
-            done,
-        )
+        self.scheduler.at(self.scenario.lingers, lambda: run.give_up(life))
 
     def _sweep(self) -> None:
         begun = self.scheduler.now
@@ -230,6 +221,18 @@ class Simulation:
                 "account": account,
                 "region": USECASE["region"],
                 "detail": {"TrainingJobName": job.name},
+            }
+            self.scheduler.at(delay, lambda event=event: self._hear(event))  # type: ignore[misc]  # mypy cannot infer a lambda's defaults
+
+    def _announce_end(self, run: Run) -> None:
+        """Tell of the end of a run, by when it may have been redriven."""
+        region, account = run.arn.split(":")[3:5]
+        for _, delay in self._draw_events():
+            event = {
+                "detail-type": events.RUNS,
+                "account": account,
+                "region": region,
+                "detail": {"executionArn": run.arn, "status": run.status},
             }
             self.scheduler.at(delay, lambda event=event: self._hear(event))  # type: ignore[misc]  # mypy cannot infer a lambda's defaults
 
@@ -253,7 +256,7 @@ class Simulation:
     def _plan_outage(self) -> None:
         if self.scenario.unreachable:
             start, end = self.scenario.unreachable
-            self.scheduler.at(start, lambda: self.jobs.unreachable.add("run-0"))
+            self.scheduler.at(start, lambda: self.jobs.unreachable.add(FIRST))
             self.scheduler.at(end, self.jobs.unreachable.clear)
 
     def _judge_handler(self, run: Run, token: str, process: Process, error: str | None) -> None:
@@ -271,7 +274,7 @@ class Simulation:
         since = max((start for start, end in self._sweeps if end <= begun), default=0.0)
         for job in self.jobs.jobs.values():
             run = self.states.runs[job.run]
-            before = job.created < since and run.ended is not None and run.ended < since
+            before = job.created < since and run.ended_at is not None and run.ended_at < since
             if job.status == "InProgress" and before and not self._out_of_reach(run, since):
                 self.verdict.note("a job outlives its run by two sweeps")
             late = max(self._seen_dead(run) + STALE_SECONDS + 1, job.created) < since
@@ -284,7 +287,7 @@ class Simulation:
     def _out_of_reach(self, run: Run, since: float) -> bool:
         """Say whether the run's account could not be asked at a time, or cannot now."""
         outage = self.scenario.unreachable
-        return outage is not None and run.arn == "run-0" and since < 1_000_000.0 + outage[1]
+        return outage is not None and run.arn == FIRST and since < 1_000_000.0 + outage[1]
 
     def _seen_dead(self, run: Run) -> float:
         """Return by when a sweep has seen that a lingering run no longer waits."""

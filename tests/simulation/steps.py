@@ -64,14 +64,16 @@ class Run:
     heartbeat: float
     deliver: Callable[[Run, str], object]
     """Calls the step's handler with a token."""
-    clean_up: Callable[[Run], object]
-    """Calls the failure handler, which ends with `Run.give_up` of the same life."""
+    failed: Callable[[Run], object]
+    """Hears that its step failed for good, and ends with `Run.give_up` of the same life."""
+    ended: Callable[[Run], object]
+    """Hears that it ended otherwise than well."""
     neglected: Callable[[Run], object]
     """Hears that a token got no heartbeat in time."""
     status: str = "RUNNING"
     token: str | None = None
     waiting_since: float = 0.0
-    ended: float | None = None
+    ended_at: float | None = None
     tokens: int = 0
     life: int = 0
     """How often it was redriven: what one life had planned does not reach into the next."""
@@ -94,7 +96,7 @@ class Run:
         return self._end("SUCCEEDED")
 
     def fail(self, error: str) -> dict[str, Any]:
-        """Take an error for the token: the next attempt, or the failure path."""
+        """Take an error for the token: the next attempt, or the run fails."""
         self.token = None
         self.scheduler.say(f"{self.arn} gets {error}")
         life = self.life
@@ -104,7 +106,7 @@ class Run:
                 self._retries[rule.errors] += 1
                 self.scheduler.at(self.random.random() * wait, lambda: self._retry(life))
                 return {}
-        self.clean_up(self)
+        self.failed(self)
         return {}
 
     def lose_reply(self, token: str) -> None:
@@ -135,7 +137,7 @@ class Run:
         """Start the step again in the same execution."""
         if self.status in ("FAILED", "ABORTED"):
             self.scheduler.say(f"{self.arn} is redriven")
-            self.status, self.ended, self.life = "RUNNING", None, self.life + 1
+            self.status, self.ended_at, self.life = "RUNNING", None, self.life + 1
             self._retries.clear()
             self.begin()
 
@@ -146,7 +148,9 @@ class Run:
 
     def _end(self, status: str) -> dict[str, Any]:
         self.scheduler.say(f"{self.arn} ends: {status}")
-        self.status, self.token, self.ended = status, None, self.scheduler.now
+        self.status, self.token, self.ended_at = status, None, self.scheduler.now
+        if status != "SUCCEEDED":
+            self.ended(self)
         return {}
 
     def _retry(self, life: int) -> None:

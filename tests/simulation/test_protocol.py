@@ -29,6 +29,9 @@ SCENES = {
     "an end that no event tells": Scenario(seed=3, lost_events=1.0),
     "a job that ends at once": Scenario(seed=4, lengths=(0.0,)),
     "a run that is aborted": Scenario(seed=5, aborted=(90.0,), lengths=(1000.0,)),
+    "a run that fails and is redriven": Scenario(
+        seed=7, endings=("Failed", "Completed"), lengths=(40.0, 60.0), redriven=(200.0,)
+    ),
     "a run that is aborted and redriven": Scenario(
         seed=6, aborted=(30.0,), redriven=(200.0,), lengths=(400.0, 60.0)
     ),

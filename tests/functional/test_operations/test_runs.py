@@ -1,19 +1,16 @@
-"""submit, status, watch, runs, logs, stop and redrive against the local cloud."""
+"""submit, status, watch, runs, logs and stop against the local cloud."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-import time
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
 
 import cli
 from operations import runs, versions
-from operations.errors import OperationError
 from tests.functional import handlers
 from tests.functional.test_operations.conftest import ORCHESTRATOR, REGION, SPEC, Platform
 from verbs import aws as aws_verbs
@@ -174,64 +171,6 @@ def test_nothing_waits_for_an_answer(live: Platform, capsys: pytest.CaptureFixtu
     run = submitted(capsys, "pipeline.yaml")
     assert edgepipe("approve", run["arn"], "train") == 5
     assert "does not wait for an answer to 'train': it waits for nobody" in capsys.readouterr().err
-
-
-def test_a_stopped_run_goes_on_where_it_stood(
-    live: Platform, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as silent:
-        silent.setattr(handlers, "_answer", lambda *_: None)
-        run = submitted(capsys, "pipeline.yaml")
-        give_up = time.monotonic() + 120
-        while not any(event["step"] == "train" for event in handlers.EVENTS):
-            assert time.monotonic() < give_up, "the run never came to train"
-            time.sleep(0.05)
-        assert edgepipe("stop", run["arn"]) == 0
-    assert edgepipe("redrive", run["arn"]) == 0
-    assert edgepipe("watch", run["arn"]) == 0
-    assert [event["step"] for event in handlers.EVENTS] == ["label", "transform", "train", "train"]
-
-
-def test_a_run_that_failed_in_a_step_is_not_failed_again(
-    live: Platform, capsys: pytest.CaptureFixture[str]
-) -> None:
-    handlers.FAILURES["train"] = ("QualityGateError", "recall 0.5 is below 0.9", 1)
-    run = submitted(capsys, "pipeline.yaml")
-    assert edgepipe("watch", run["arn"]) == 1
-    capsys.readouterr()
-    assert edgepipe("redrive", run["arn"]) == 5
-    said = capsys.readouterr().err
-    assert "failed in a step" in said
-    assert "`edgepipe submit PIPELINE --force-new NAME`" in said
-
-
-class States:
-    """Step Functions as far as it matters whether a run can be redriven."""
-
-    def __init__(self, code: str = "") -> None:
-        self.code = code
-        self.redriven: list[str] = []
-
-    def get_execution_history(self, **_: Any) -> dict[str, Any]:
-        return {"events": [{"type": "ExecutionAborted"}]}
-
-    def redrive_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803 - AWS's name
-        if self.code:
-            error = {"Error": {"Code": self.code, "Message": "Execution is not redrivable"}}
-            raise ClientError(error, "RedriveExecution")
-        self.redriven.append(executionArn)
-        return {}
-
-
-def test_redrive() -> None:
-    arn = f"arn:aws:states:{REGION}:{ORCHESTRATOR}:execution:edgepipe-cookies:x"
-    states = States()
-    place = versions.Machines(client=states, account=ORCHESTRATOR, region=REGION)
-    assert runs.redrive(place, arn).startswith("redriven")
-    assert states.redriven == [arn]
-    place = versions.Machines(client=States("ExecutionNotRedrivable"), account=ORCHESTRATOR, region=REGION)
-    with pytest.raises(OperationError, match=r"within 14 days can; start another with `edgepipe submit"):
-        runs.redrive(place, arn)
 
 
 def machines(live: Platform) -> versions.Machines:

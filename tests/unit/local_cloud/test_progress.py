@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local_cloud.progress import Terminal, read_steps, render_step
+from local_cloud.progress import Terminal, plain_cause, read_steps, render_step
 
 START = datetime(2026, 11, 21, tzinfo=UTC)
 KINDS = {"label": "label", "compile": "compile"}
@@ -36,6 +36,11 @@ def _event(kind: str, second: int, **details: object) -> dict[str, Any]:
 
 DONE = [entered("label", 1), scheduled(1), exited("label", 3, {"labels": {}})]
 FANNED = [entered("compile", 4), entered("compile (target)", 4), scheduled(4), scheduled(5)]
+FAILED = [*DONE[:2], _event("ExecutionFailed", 4)]
+LOST = [
+    *(entered("compile (judge)", 6), entered("compile (failed)", 6), scheduled(6)),
+    _event("ExecutionFailed", 7),
+]
 
 
 @pytest.mark.parametrize(
@@ -43,12 +48,13 @@ FANNED = [entered("compile", 4), entered("compile (target)", 4), scheduled(4), s
     [
         ([], ["PENDING", "PENDING"]),
         (DONE[:2], ["RUNNING", "PENDING"]),
-        (DONE, ["RUNNING", "PENDING"]),  # whether it failed shows only in the next state
+        (DONE, ["RUNNING", "PENDING"]),  # whether it has other states shows only in the next one
         ([*DONE, entered("compile", 4)], ["SUCCEEDED", "RUNNING"]),
-        ([*DONE, entered("Failure", 4)], ["FAILED", "PENDING"]),
+        ([*DONE[:2], _event("ExecutionFailed", 4)], ["FAILED", "PENDING"]),
         ([*DONE, *FANNED, entered("compile (judge)", 6)], ["SUCCEEDED", "RUNNING"]),
         ([*DONE, *FANNED, entered("compile (judge)", 6), entered("Done", 6)], ["SUCCEEDED", "SUCCEEDED"]),
-        ([*DONE, *FANNED, entered("Failure", 6)], ["SUCCEEDED", "FAILED"]),
+        ([*DONE, *FANNED, *LOST], ["SUCCEEDED", "FAILED"]),
+        ([entered("Refused", 1), _event("ExecutionFailed", 1)], ["PENDING", "PENDING"]),
         ([entered("label (when)", 1)], ["RUNNING", "PENDING"]),
         (
             [entered("label (when)", 1), exited("label (when)", 1, {"skipped": True}), entered("compile", 1)],
@@ -93,14 +99,14 @@ def test_a_running_step_counts_up_to_now() -> None:
 
 
 def test_the_line_of_a_failed_step_claims_no_product() -> None:
-    failed = read_steps([*DONE, entered("Failure", 4)], KINDS)[0]
+    failed = read_steps(FAILED, KINDS)[0]
     assert render_step(failed, START) == "  label        FAILED        3.0 s"
 
 
 def test_each_ended_step_is_printed_once_and_without_escapes_when_not_live() -> None:
     stream = io.StringIO()
     terminal = Terminal(stream, live=False)
-    steps = read_steps([*DONE, entered("Failure", 4)], KINDS)
+    steps = read_steps(FAILED, KINDS)
     terminal.show(steps, START)
     terminal.show(steps, START)
     assert stream.getvalue() == "  label        FAILED        3.0 s\n"
@@ -122,9 +128,36 @@ def test_a_redrive_takes_up_the_step_that_a_stop_interrupted() -> None:
     assert read_steps(done, KINDS)[0].status == "SUCCEEDED"
 
 
-def test_a_redrive_of_a_handled_failure_takes_up_no_step() -> None:
-    failed = [entered("label", 1), scheduled(1), entered("Failure", 2), _event("ExecutionFailed", 3)]
-    assert read_steps([*failed, _event("ExecutionRedriven", 10)], KINDS)[0].status == "FAILED"
+def test_a_redrive_takes_up_the_step_that_failed() -> None:
+    redriven = read_steps([*FAILED, _event("ExecutionRedriven", 10), scheduled(10)], KINDS)[0]
+    assert (redriven.status, redriven.ended, redriven.attempts) == ("RUNNING", None, 2)
+
+
+def test_a_redrive_runs_a_fan_out_again_as_the_same_step() -> None:
+    failed = [*DONE, *FANNED, *LOST]
+    assert read_steps(failed, KINDS)[1].attempts == 2
+    redriven = [*failed, _event("ExecutionRedriven", 10), scheduled(10), *FANNED]
+    step = read_steps(redriven, KINDS)[1]
+    assert (step.status, step.attempts) == ("RUNNING", 4)
+    done = [*redriven, entered("compile (judge)", 12), entered("Done", 12)]
+    assert [step.status for step in read_steps(done, KINDS)] == ["SUCCEEDED", "SUCCEEDED"]
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        ('{"errorMessage": "no \\"space\\"\\nleft", "errorType": "JobFailedError"}', 'no "space"\nleft'),
+        ("plain text", "plain text"),
+        ('{"other": 1}', '{"other": 1}'),
+        ('{"errorMessage": 1}', '{"errorMessage": 1}'),
+        ("[1]", "[1]"),
+        ('{"errorMessage": "cut o', '{"errorMessage": "cut o'),
+        ("", ""),
+        (None, None),
+    ],
+)
+def test_a_cause_is_told_in_plain_words(cause: str | None, said: str | None) -> None:
+    assert plain_cause(cause) == said
 
 
 def test_a_reader_that_has_gone_does_not_matter() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipelines.compiler import Compiled, compile_text
 from pipelines.diagnostics import SpecError
-from tests.unit.pipelines.specs import LABEL, MODEL, TRAIN, mistakes, spec
+from tests.unit.pipelines.specs import COMPILE, LABEL, MODEL, TRAIN, mistakes, spec
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 TEXT = GOLDEN.joinpath("two-models", "pipeline.yaml").read_text(encoding="utf-8")
@@ -140,7 +140,8 @@ def test_a_definition_beyond_the_limit_is_refused() -> None:
 
 
 def test_functions_name_their_handlers() -> None:
-    assert compile_text(spec(LABEL), path="x").functions == {
-        "label": "tasks.label.handler",
-        "failure": "tasks.failure.handler",
+    assert compile_text(spec(LABEL), path="x").functions == {"label": "tasks.label.handler"}
+    assert compile_text(spec(MODEL + COMPILE), path="x").functions == {
+        **{kind: f"tasks.{kind}.handler" for kind in ("label", "transform", "train", "compile")},
+        "judge": "tasks.judge.handler",
     }

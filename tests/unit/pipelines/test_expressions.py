@@ -109,17 +109,30 @@ def test_outcomes_are_gathered_and_judged(
     assert passes is (not failed if require == "all" else bool(good))
     assert fill(judge["Choices"][0]["Assign"], states={"input": output}) == {"step_compile": output}
     if message:
-        handed_on = fill(judge["Output"], states={"input": output})
-        assert recorded(found, handed_on, **judge["Assign"]) == {
-            "step": "compile",
-            "error": "JobFailedError",
-            "cause": message,
-        }
+        payload = found[judge["Default"]]["Arguments"]["Payload"]
+        assert fill(payload["cause"], states={"input": output}) == message
 
 
-def recorded(found: dict[str, Any], handed_on: dict[str, Any], **variables: Any) -> Any:
-    """Return the failure that is recorded for what a state hands on."""
-    return fill(found["Failure"]["Output"], states={"input": handed_on}, **variables)
+@pytest.mark.parametrize(
+    ("judged", "now", "redriven"),
+    [
+        ({"RedriveCount": 0}, {"RedriveCount": 0}, False),
+        ({"RedriveCount": 0}, {"RedriveCount": 1}, True),
+        ({"RedriveCount": 1}, {"RedriveCount": 1}, False),
+        ({"RedriveCount": 1}, {"RedriveCount": 3}, True),
+        ({}, {}, False),
+        ({}, {"RedriveCount": 1}, True),
+    ],
+)
+def test_a_fan_out_that_failed_notices_a_redrive(
+    judged: dict[str, int], now: dict[str, int], *, redriven: bool
+) -> None:
+    found = states(MODEL + COMPILE)
+    assigned = fill(found["compile (judge)"]["Assign"], states={"context": {"Execution": judged}})
+    failed = found["compile (failed)"]
+    payload = failed["Arguments"]["Payload"]
+    assert fill(payload["redriven"], states={"context": {"Execution": now}}, **assigned) is redriven
+    assert failed["Next"] == "compile"
 
 
 @pytest.mark.parametrize(
@@ -140,9 +153,6 @@ def recorded(found: dict[str, Any], handed_on: dict[str, Any], **variables: Any)
 def test_a_cause_is_unwrapped(cause: str | None, expected: str) -> None:
     output = {"Error": "JobFailedError"} if cause is None else {"Error": "JobFailedError", "Cause": cause}
     found = states(MODEL + COMPILE)
-    caught = found["label"]["Catch"][0]
-    failure = {"step": "label", "error": "JobFailedError", "cause": expected}
-    assert recorded(found, output, **caught["Assign"]) == failure
     target = found["compile"]["ItemProcessor"]["States"]["compile (target)"]["Catch"][0]["Output"]
     outcome = fill(target, states={"input": "arm64-cpu", "errorOutput": output})
     assert outcome == {"target": "arm64-cpu", "error": "JobFailedError", "cause": expected}

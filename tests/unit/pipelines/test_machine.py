@@ -31,7 +31,7 @@ def test_tasks_know_their_step_kind_and_how_often_they_run() -> None:
         ("transform", "transform", "transform", 1),
         ("train", "train", "train", 1),
         ("compile", "compile", "compile", 2),
-        ("", "", "failure", 1),
+        ("", "", "judge", 1),
     ]
     assert found.pipeline == "cookies"
     assert list(found.steps()) == ["label", "transform", "train", "compile"]

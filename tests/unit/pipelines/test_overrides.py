@@ -86,10 +86,11 @@ def test_a_pipeline_without_parameters_takes_none() -> None:
 
 
 def test_the_choice_fails_the_run_with_what_is_wrong() -> None:
-    choice = states(LABEL, PARAMS)["Parameters"]
+    found = states(LABEL, PARAMS)
+    choice = found["Parameters"]
     assert fill(choice["Choices"][0]["Condition"], wrong=[]) is True
     assert fill(choice["Choices"][0]["Condition"], wrong=["a"]) is False
-    assert fill(choice["Output"], wrong=["a", "b"]) == {"Error": "TaskInputError", "Cause": "a; b"}
+    assert fill(found[choice["Default"]]["Cause"], wrong=["a", "b"]) == "a; b"
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_the_policies_of_the_cookie_spec_are_the_golden_ones(request: pytest.Fix
 def test_the_machine_may_call_its_functions_and_nothing_else() -> None:
     (statement,) = derive(LABEL).machine.statements
     assert statement.actions == ("lambda:InvokeFunction",)
-    assert statement.resources == ("${failure_function_arn}", "${label_function_arn}")
+    assert statement.resources == ("${label_function_arn}",)
 
 
 def test_a_role_is_passed_to_sagemaker_only() -> None:
@@ -83,8 +83,7 @@ def test_jobs_are_those_of_the_pipelines_steps() -> None:
     here = "arn:aws:sagemaker:${usecase_region}:${usecase_account}:training-job/"
     derived = derive(steps)
     assert resources(derived, "train", "sagemaker:CreateTrainingJob") == [f"{here}cookies-fast-one-*"]
-    assert resources(derived, "failure", "sagemaker:StopTrainingJob") == [f"{here}cookies-fast-one-*"]
-    assert resources(derived, "failure", "sagemaker:StopProcessingJob") == []
+    assert resources(derived, "train", "sagemaker:StopTrainingJob") == [f"{here}cookies-fast-one-*"]
 
 
 def test_only_people_need_a_labelling_job() -> None:
@@ -92,7 +91,7 @@ def test_only_people_need_a_labelling_job() -> None:
     people, folders = derive(LABEL.replace("folders", "ground-truth")), derive(LABEL)
     for handler, action in (
         ("label", "sagemaker:CreateLabelingJob"),
-        ("failure", "sagemaker:StopLabelingJob"),
+        ("label", "sagemaker:StopLabelingJob"),
     ):
         assert resources(people, handler, action) == [here]
         assert resources(folders, handler, action) == []

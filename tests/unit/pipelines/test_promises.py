@@ -181,8 +181,48 @@ def test_two_states_of_one_name_a_loop_and_a_large_machine_are_noticed(case: str
     }
     assert any("used twice" in each for each in definition.check(machine))
     looped = load(case)
-    looped["States"]["RecordFailure"]["Next"] = "RecordFailure"
+    looped["States"][looped["States"]["Parameters"]["Choices"][0]["Next"]]["Next"] = "Parameters"
     assert any("from itself" in each for each in definition.check(looped))
+
+
+BACK = {
+    "from a task of another name": lambda states: states.update({"compile (lost)": states.pop(FAILED)}),
+    "from a task of another function": lambda states: states[FAILED]["Arguments"].update(
+        FunctionName="${compile_function_arn}"
+    ),
+    "to a state before it": lambda states: states[FAILED].update(Next="train"),
+    "to itself": lambda states: states[FAILED].update(Next=FAILED),
+    "to the choice": lambda states: states[FAILED].update(Next="compile (judge)"),
+}
+FAILED = "compile (failed)"
+
+
+@pytest.mark.parametrize("change", BACK.values(), ids=BACK)
+def test_the_one_loop_is_that_of_a_fan_out_that_failed(change: Callable[[Any], None]) -> None:
+    machine = load("cookies")
+    assert definition.check(machine) == []
+    change(machine["States"])
+    machine["States"]["compile (judge)"]["Default"] = next(
+        name for name in ("compile (lost)", FAILED) if name in machine["States"]
+    )
+    assert any("from itself" in each for each in definition.check(machine))
+
+
+def test_a_way_around_the_fan_out_into_its_loop_is_noticed() -> None:
+    machine = load("cookies")
+    train, judge = (machine["States"][name] for name in ("train", "compile (judge)"))
+    judge["Default"] = "Refused"
+    machine["States"]["Parameters"]["Default"] = FAILED
+    machine["States"]["Parameters"]["Assign"] = {"redrives": 0}
+    assert train["Next"] == "compile"
+    assert any("reached without 'compile'" in each for each in definition.check(machine))
+
+
+def test_a_step_that_catches_its_error_is_noticed() -> None:
+    machine = load("cookies")
+    catch = {"ErrorEquals": ["States.ALL"], "Next": "Refused"}
+    machine["States"]["train"]["Catch"] = [catch]
+    assert any("no redrive" in each for each in definition.check(machine))
 
 
 SOUND = [

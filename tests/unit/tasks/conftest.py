@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from tasks import aws, callback, events, failure, sweeper
+from tasks import aws, callback, events, sweeper
 from tests.unit.tasks.fakes import Cloud
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> It
 
 def _rights(name: str) -> set[str]:
     if name == "callback":
-        tested = [importlib.import_module("tasks.train"), events, failure, sweeper]
+        tested = [importlib.import_module("tasks.train"), events, sweeper]
     elif name in ("images", "greengrass"):
         tested = [importlib.import_module("tasks.transform"), importlib.import_module("tasks.deploy")]
     else:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tasks import approval, approve, callback, failure, sweeper
+from tasks import approval, approve, callback, sweeper
 from tasks.errors import TaskInputError
 from tasks.protocol import Status
 from tests.unit.tasks.fakes import RUN_ARN, Cloud, Killed, payload
@@ -96,17 +96,7 @@ def test_an_answer_that_was_stored_but_not_told_is_told_by_the_sweeper(
     assert "output" in cloud.stepfunctions.answers["t"]
 
 
-def test_the_failure_of_the_run_closes_its_approvals(cloud: Cloud) -> None:
-    ask(cloud)
-    cloud.stepfunctions.waiting.clear()
-    problems: list[str] = []
-    (job,) = cloud.jobs.items.values()
-    assert failure.stop_jobs(job.run, cloud.desk(), problems) == [job.name]
-    sweeper.sweep(cloud.desk())
-    assert (problems, statuses(cloud)) == ([], [Status.SENT])
-
-
-@pytest.mark.parametrize("status", ["ABORTED", "RUNNING"])
+@pytest.mark.parametrize("status", ["ABORTED", "FAILED", "TIMED_OUT", "RUNNING"])
 def test_what_nobody_answers_is_closed(cloud: Cloud, status: str) -> None:
     """The run is gone, or the approval's time is over."""
     ask(cloud)

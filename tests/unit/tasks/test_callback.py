@@ -1,17 +1,16 @@
-"""callback, sweeper, events and failure together: jobs whose runs, tokens and handlers come and go."""
+"""callback, sweeper and events together: jobs whose runs, tokens and handlers come and go."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tasks import callback, events, failure, sweeper, train
+from tasks import callback, events, sweeper, train
 from tasks.errors import TransientError
 from tasks.protocol import HANDLER_SECONDS, STALE_SECONDS, Status
-from tests.unit.tasks.fakes import RESULTS, RUN_ARN, USECASE, Cloud, Killed, payload
+from tests.unit.tasks.fakes import RUN_ARN, USECASE, Cloud, Killed
 from tests.unit.tasks.faults import service_error
 from tests.unit.tasks.test_train import call, event, finish, start
 
@@ -170,49 +169,52 @@ def test_a_device_event_settles_deployments_only(cloud: Cloud) -> None:
     assert events.handler(sagemaker_event(cloud, **told), None) == {"settled": 0}
 
 
-FAILURE = {"step": "train", "error": "JobFailedError", "cause": "exit 1"}
+def run_event(**changes: Any) -> dict[str, Any]:
+    region, account = RUN_ARN.split(":")[3:5]
+    return {
+        "source": "aws.states",
+        "detail-type": events.RUNS,
+        "account": account,
+        "region": region,
+        "detail": {"executionArn": RUN_ARN, "status": "FAILED"},
+        **changes,
+    }
 
 
-def fail(**changes: Any) -> dict[str, Any]:
-    given = payload("train", {})
-    return failure.handler({"run": given["run"], "usecase": USECASE, "failure": FAILURE, **changes}, None)
-
-
-def test_a_failed_run_stops_its_jobs_and_leaves_a_record(cloud: Cloud) -> None:
+@pytest.mark.parametrize("ended", ["FAILED", "TIMED_OUT", "ABORTED"])
+def test_the_jobs_of_a_run_that_ends_badly_are_stopped_at_once(cloud: Cloud, ended: str) -> None:
     start(cloud)
     call()
-    assert fail() == {"failure": FAILURE, "stopped": cloud.sagemaker.created, "problems": []}
-    written = json.loads(cloud.s3.get(f"{RESULTS}/failure.json"))
-    assert written["failure"] == FAILURE
-    before = dict(cloud.s3.objects)
-    assert fail()["failure"] == FAILURE
-    assert cloud.s3.objects == before
+    cloud.stepfunctions.executions[RUN_ARN] = ended
+    assert events.handler(run_event(), None) == {"settled": 1}
     assert cloud.sagemaker.stopped == cloud.sagemaker.created
 
 
-def test_the_jobs_of_other_runs_go_on(cloud: Cloud) -> None:
+def test_the_end_of_a_run_is_asked_for_and_not_believed(cloud: Cloud) -> None:
     start(cloud)
     call()
-    fail(run={"id": "run-2", "arn": "arn:other", "pipeline": "cookie-defects"})
+    cloud.stepfunctions.executions[RUN_ARN] = "RUNNING"
+    assert events.handler(run_event(), None) == {"settled": 1}
     assert cloud.sagemaker.stopped == []
 
 
-@pytest.mark.parametrize("operation", ["StopTrainingJob", "PutObject"])
-def test_trouble_in_the_failure_handler_does_not_hide_the_failure(cloud: Cloud, operation: str) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"account": "999999999999"},
+        {"region": "ap-south-1"},
+        {"detail": {"executionArn": f"{RUN_ARN}-2"}},
+        {"detail": {"executionArn": "run-1"}},
+        {"detail": {}},
+        {"detail": None},
+    ],
+)
+def test_the_end_of_another_run_stops_nothing(cloud: Cloud, changes: dict[str, Any]) -> None:
     start(cloud)
     call()
-    cloud.errors[operation] = [service_error("AccessDenied")]
-    told = fail()
-    assert told["failure"] == FAILURE
-    assert len(told["problems"]) == 1
-    assert "AccessDenied" in told["problems"][0]
-
-
-def test_a_failure_event_that_cannot_be_read_is_no_second_failure(cloud: Cloud) -> None:
-    told = fail(usecase=None)
-    assert told["failure"] == FAILURE
-    assert "event has no 'usecase'" in told["problems"][0]
-    assert cloud.calls == []
+    cloud.stepfunctions.executions[RUN_ARN] = "FAILED"
+    assert events.handler(run_event(**changes), None) == {"settled": 0}
+    assert cloud.sagemaker.stopped == []
 
 
 def test_old_news_does_not_stop_a_job_that_a_retry_has_adopted(cloud: Cloud) -> None:
