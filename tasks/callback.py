@@ -275,6 +275,8 @@ def _perform(effect: Effect, job: Job, desk: Desk) -> bool:
             return desk.jobs.mark_sent(job)
         case protocol.Heartbeat():
             return _beat(job.token, desk) or desk.jobs.mark_stale(job, int(desk.clock()))
+        case protocol.MarkStopping():
+            return desk.jobs.mark_stopping(job)
         case protocol.Stop():
             desk.kind(job.kind).stop(job)
         case _:

@@ -52,6 +52,9 @@ class Jobs(Protocol):
     def mark_stale(self, job: Job, now: int) -> bool:
         """Note when the token was first seen dead, if it is still `job`'s and was not noted before."""
 
+    def mark_stopping(self, job: Job) -> bool:
+        """Note that the job is being stopped, if the token is still `job`'s."""
+
     def open_jobs(self, *, run_arn: str | None = None, name: str | None = None) -> Iterator[Job]:
         """Yield the records that are not SENT: all of them, one run's, or those of one job name."""
 
@@ -108,6 +111,10 @@ class JobTable:
         change = "SET stale_at = if_not_exists(stale_at, :now)"
         return self._update(job, change, Status.PENDING, {":now": {"N": str(now)}})
 
+    def mark_stopping(self, job: Job) -> bool:
+        """Note that the job is being stopped, if the token is still `job`'s."""
+        return self._update(job, "SET stopping = :yes", Status.PENDING, {":yes": {"S": "y"}})
+
     def open_jobs(self, *, run_arn: str | None = None, name: str | None = None) -> Iterator[Job]:
         """Yield the records that are not SENT: all of them, one run's, or those of one job name."""
         request = _open_query(self.table, {"run_arn": run_arn, "name": name})
@@ -153,6 +160,7 @@ def encode(job: Job) -> dict[str, Any]:
         "status": job.status,
         "answer": None if job.answer is None else encode_answer(job.answer),
         "open": None if job.status is Status.SENT else "y",
+        "stopping": "y" if job.stopping else None,
     }
     numbers = {
         "attempt": job.attempt,
@@ -180,6 +188,7 @@ def decode(item: Mapping[str, Any]) -> Job:
         claimed=numbers["claimed"],
         deadline=numbers["deadline"],
         stale_at=numbers.get("stale_at"),
+        stopping="stopping" in texts,
     )
 
 

@@ -62,7 +62,8 @@ class Job:
     """The record of one long job: who waits for it, how to find it, and what has become of it.
 
     `claimed` and `deadline` are seconds since the epoch: when the last delivery took the record, and when the
-    state gives up; `stale_at` is when its token was first seen dead. `context` is what judging the job needs.
+    state gives up; `stale_at` is when its token was first seen dead; `stopping` says that the protocol stops
+    it, because nobody waits for it. `context` is what judging the job needs.
     """
 
     job_key: str
@@ -80,6 +81,7 @@ class Job:
     deadline: int
     status: Status = Status.PENDING
     stale_at: int | None = None
+    stopping: bool = False
     answer: Answer | None = None
 
 
@@ -128,11 +130,16 @@ class Heartbeat:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MarkStopping:
+    """Note that the job is being stopped, if nobody has asked for it again since the record was read."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stop:
     """Stop the job; it is answered for when it has ended."""
 
 
-Effect: TypeAlias = MarkDone | Send | MarkSent | Heartbeat | Stop
+Effect: TypeAlias = MarkDone | Send | MarkSent | Heartbeat | MarkStopping | Stop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,17 +205,30 @@ def decide(job: Job, seen: Seen, *, now: int, run_alive: bool) -> tuple[Effect, 
         return () if job.answer is None else (Send(answer=job.answer), MarkSent())
     match seen:
         case Ended(answer=answer):
-            return _finish(answer)
+            return _finish(_own_up(job, answer))
         case Absent():
             return _await_creation(job, now=now)
         case Running():
-            return (Stop(),) if _forsaken(job, now=now, run_alive=run_alive) else (Heartbeat(),)
+            if not _forsaken(job, now=now, run_alive=run_alive):
+                return (Heartbeat(),)
+            return (Stop(),) if job.stopping else (MarkStopping(), Stop())
         case _:
             assert_never(seen)
 
 
 def _finish(answer: Answer) -> tuple[Effect, ...]:
     return (MarkDone(answer=answer), Send(answer=answer), MarkSent())
+
+
+def _own_up(job: Job, answer: Answer) -> Answer:
+    """Return a failure that stopping the job has made as one for which a new job is the remedy.
+
+    A redrive may come while the job is being stopped; it adopts the job, and needs another one at its end.
+    """
+    if isinstance(answer, Success) or not job.stopping:
+        return answer
+    cause = f"{job.type} job {job.name} was stopped while nobody waited for it; a retry starts another one"
+    return Failure(error="TransientError", cause=cause)
 
 
 def _await_creation(job: Job, *, now: int) -> tuple[Effect, ...]:

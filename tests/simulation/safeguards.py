@@ -98,6 +98,10 @@ def _wait_for_ever(_job: Job, **_facts: object) -> tuple[protocol.Effect, ...]:
     return ()
 
 
+def _as_it_ended(_job: Job, answer: protocol.Answer) -> protocol.Answer:
+    return answer
+
+
 def _all_alive(_desk: object, _arn: str) -> bool:
     return True
 
@@ -155,6 +159,8 @@ ROWS: tuple[tuple[str, Any, str, Any], ...] = (
     ("looking at the service", callback, "observe", _seen_running),
     ("heartbeats", protocol, "decide", _without(protocol.Heartbeat)),
     ("stopping what is forsaken", protocol, "decide", _without(protocol.Stop)),
+    ("a note before stopping", protocol, "decide", _without(protocol.MarkStopping)),
+    ("a new job after a stopped one", protocol, "_own_up", _as_it_ended),
     ("stopping after its token died", protocol, "STALE_SECONDS", 10**9),
     ("time for the handler", protocol, "_await_creation", _absent_at_once),
     ("an end to waiting for it", protocol, "_await_creation", _wait_for_ever),

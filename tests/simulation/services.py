@@ -70,6 +70,9 @@ class SimulatedTable:
             "stale", self._change, job, Status.PENDING, stale_at=now if known is None else known
         )
 
+    def mark_stopping(self, job: Job) -> bool:
+        return self._call("stopping", self._change, job, Status.PENDING, stopping=True)
+
     def open_jobs(self, *, run_arn: str | None = None, name: str | None = None) -> Iterator[Job]:
         return iter(self._call("query", self._open, run_arn, name))
 
@@ -203,6 +206,9 @@ class SimulatedStates:
         run = self._waiting(token)
         if cause in self._told:
             self._verdict.note("a run was told twice of the same failed job")
+        told = self._jobs.jobs.get(cause)
+        if told is not None and told.status == "Stopped":
+            self._verdict.note("a run was told that its job failed, which was stopped by ourselves")
         self._told.update({cause} & self._jobs.jobs.keys())
         statuses = {job.status for job in self._jobs.jobs.values() if job.run == run.arn}
         if error in ("JobFailedError", "CapacityError") and not statuses & {"Failed", "Capacity", "Stopped"}:

@@ -35,6 +35,9 @@ SCENES = {
     "a run that is aborted and redriven": Scenario(
         seed=6, aborted=(30.0,), redriven=(200.0,), lengths=(400.0, 60.0)
     ),
+    "a run that is redriven while its job is being stopped": Scenario(
+        seed=7, aborted=(30.0,), redriven=(45.0,), lengths=(400.0, 60.0)
+    ),
 }
 
 

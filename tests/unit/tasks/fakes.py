@@ -152,6 +152,9 @@ class InMemoryJobs:
         known = self.items[job.job_key].stale_at
         return self._change(job, Status.PENDING, stale_at=now if known is None else known)
 
+    def mark_stopping(self, job: Job) -> bool:
+        return self._change(job, Status.PENDING, stopping=True)
+
     def open_jobs(self, *, run_arn: str | None = None, name: str | None = None) -> Iterator[Job]:
         for job in list(self.items.values()):
             if job.status is not Status.SENT and run_arn in (None, job.run.arn) and name in (None, job.name):

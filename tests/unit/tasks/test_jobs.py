@@ -86,7 +86,18 @@ def test_who_was_overtaken_changes_nothing(table: Jobs) -> None:
     assert not table.take_over(replace(JOB, token="late"), JOB)
     assert not table.mark_done(JOB, GOOD)
     assert not table.mark_stale(JOB, 1600)
+    assert not table.mark_stopping(JOB), "nor is the job stopped, for which somebody waits again"
     assert table.read(JOB.job_key) == taken
+
+
+def test_a_job_that_is_being_stopped_stays_so_when_it_is_taken_over(table: Jobs) -> None:
+    table.record(JOB)
+    assert table.mark_stopping(JOB)
+    stopping = table.read(JOB.job_key)
+    assert stopping == replace(JOB, stopping=True)
+    assert table.take_over(replace(stopping, token="redriven"), stopping)
+    assert table.read(JOB.job_key) == replace(JOB, stopping=True, token="redriven")
+    assert not table.mark_stopping(JOB)
 
 
 def test_a_closed_record_that_is_taken_over_is_open_again(table: Jobs) -> None:
@@ -138,10 +149,13 @@ answers = st.builds(Failure, error=st.text(max_size=9), cause=st.text(max_size=2
     answer=st.none() | answers,
     stale=st.none() | st.integers(0, 2**40),
     target=st.none() | st.just("arm64-cpu"),
+    stopping=st.booleans(),
 )
-def test_records_survive_the_table(answer: Any, stale: int | None, target: str | None) -> None:
+def test_records_survive_the_table(
+    answer: Any, stale: int | None, target: str | None, stopping: bool
+) -> None:
     status = Status.PENDING if answer is None else Status.SENT
-    job: Job = replace(JOB, answer=answer, stale_at=stale, target=target, status=status)
+    job: Job = replace(JOB, answer=answer, stale_at=stale, target=target, status=status, stopping=stopping)
     assert jobs.decode(jobs.encode(job)) == job
 
 

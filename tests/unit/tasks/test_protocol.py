@@ -20,6 +20,7 @@ from tasks.protocol import (
     Job,
     MarkDone,
     MarkSent,
+    MarkStopping,
     NextAttempt,
     Proceed,
     Record,
@@ -51,14 +52,19 @@ JOB = Job(
     deadline=5000,
 )
 DONE = replace(JOB, status=Status.DONE, answer=GOOD)
+STOPPING = replace(JOB, stopping=True)
+OURS = Failure(
+    error="TransientError",
+    cause="training job cookies-train-k was stopped while nobody waited for it; a retry starts another one",
+)
 
 
 @pytest.mark.parametrize(
     ("job", "seen", "now", "alive", "effects"),
     [
         pytest.param(JOB, Running(), 1100, True, (Heartbeat(),), id="a running job is kept alive"),
-        pytest.param(JOB, Running(), 1100, False, (Stop(),), id="its run is gone"),
-        pytest.param(JOB, Running(), 5001, True, (Stop(),), id="its deadline is past"),
+        pytest.param(JOB, Running(), 1100, False, (MarkStopping(), Stop()), id="its run is gone"),
+        pytest.param(JOB, Running(), 5001, True, (MarkStopping(), Stop()), id="its deadline is past"),
         pytest.param(
             replace(JOB, stale_at=1100),
             Running(),
@@ -67,7 +73,32 @@ DONE = replace(JOB, status=Status.DONE, answer=GOOD)
             (Heartbeat(),),
             id="a retry may still adopt it",
         ),
-        pytest.param(replace(JOB, stale_at=1100), Running(), 1701, True, (Stop(),), id="nobody adopted it"),
+        pytest.param(
+            replace(JOB, stale_at=1100),
+            Running(),
+            1701,
+            True,
+            (MarkStopping(), Stop()),
+            id="nobody adopted it",
+        ),
+        pytest.param(STOPPING, Running(), 1100, False, (Stop(),), id="it has not heard that it must stop"),
+        pytest.param(STOPPING, Running(), 1100, True, (Heartbeat(),), id="adopted while it stops"),
+        pytest.param(
+            STOPPING,
+            Ended(answer=BAD),
+            1100,
+            True,
+            (MarkDone(answer=OURS), Send(answer=OURS), MarkSent()),
+            id="a retry has another job than the one that we stopped",
+        ),
+        pytest.param(
+            STOPPING,
+            Ended(answer=GOOD),
+            1100,
+            True,
+            (MarkDone(answer=GOOD), Send(answer=GOOD), MarkSent()),
+            id="it ended well before it could be stopped",
+        ),
         pytest.param(
             JOB,
             Ended(answer=GOOD),
