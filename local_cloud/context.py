@@ -22,6 +22,8 @@ ACCOUNT_HEADER = "x-moto-account-id"
 """Names the account in which moto carries out a call; it is taken from inside this process only."""
 PRINCIPAL_HEADER = "x-edgepipe-principal"
 """Names who makes a call, by its session's ARN; it is taken from inside this process only."""
+SERVED_HEADER = "x-edgepipe-served"
+"""Says that a call comes through the endpoint, from a program that outlives this process."""
 
 Event = Mapping[str, Any]
 """An event as EventBridge delivers it: source, detail-type, account, region, resources, detail."""

@@ -16,7 +16,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from local_cloud import misfits
-from local_cloud.context import ACCOUNT_HEADER, PRINCIPAL_HEADER
+from local_cloud.context import ACCOUNT_HEADER, PRINCIPAL_HEADER, SERVED_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 _NAMES = re.compile(r"(127\.0\.0\.1|localhost|[a-z0-9.-]+\.localhost)(:\d+)?")
 _CLOSED = ("/moto-api", "/latest/", "/favicon.ico")
-_OWN_HEADERS = tuple(f"HTTP_{name.upper().replace('-', '_')}" for name in (ACCOUNT_HEADER, PRINCIPAL_HEADER))
+_ACCOUNT, _PRINCIPAL, _SERVED = (
+    f"HTTP_{name.upper().replace('-', '_')}" for name in (ACCOUNT_HEADER, PRINCIPAL_HEADER, SERVED_HEADER)
+)
 _ACCOUNT_KEY = re.compile(r"(?:Credential=|AWSAccessKeyId=|AWS )(\d{12})(?:[/&:]|%2F|$)")
 _SENT_AS, _FORM = "edgepipe.content-type", "application/x-www-form-urlencoded"
 _TRUSTED_SITES = frozenset({"none", "same-origin"})
@@ -87,10 +89,11 @@ def guarded(call: Callable[[], AbstractContextManager[None]], log: Path) -> Appl
         if why:
             start_response("403 Forbidden", [("Content-Type", "text/plain; charset=utf-8")])
             return [f"edgepipe local serve: {why}\n".encode()]
-        for name in _OWN_HEADERS:
+        for name in (_ACCOUNT, _PRINCIPAL):
             environ.pop(name, None)
+        environ[_SERVED] = "yes"
         if account := own_account(environ):
-            environ[_OWN_HEADERS[0]] = account
+            environ[_ACCOUNT] = account
         hold_body(environ)
         with call():
             return carry_out(aws, environ, start_response, log)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from itertools import count
@@ -75,6 +76,11 @@ class Execution:
     @cached_property
     def _gate(self) -> Gate:
         return Gate(self._world.clock, deadline=self._deadline())
+
+    def keep_seen(self) -> None:
+        """Keep all there is: who has read the events must find them again after this process."""
+        with suppress(Cancelled):  # what has ended is kept
+            self._ledger.keep()
 
     @property
     def input_text(self) -> str:

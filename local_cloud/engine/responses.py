@@ -12,6 +12,7 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.stepfunctions.responses import StepFunctionResponse
 
 from local_cloud.clock import moment
+from local_cloud.context import SERVED_HEADER
 from local_cloud.engine import reader, redrive, versions
 from local_cloud.engine.errors import InvalidDefinitionError
 from local_cloud.engine.history import DEFAULT_PAGE, MAX_PAGE
@@ -189,12 +190,15 @@ class EngineResponse(RedriveResponse, RefusedOperations, StepFunctionResponse): 
     def get_execution_history(self) -> ActionResult:
         """Return a page of events."""
         start, limit = self._place()
-        events, end = self._execution().history.page(
+        execution = self._execution()
+        events, end = execution.history.page(
             start=start,
             limit=limit,
             newest_first=bool(self._get_param("reverseOrder")),
             with_data=self._get_param("includeExecutionData") is not False,
         )
+        if self.headers.get(SERVED_HEADER):
+            execution.keep_seen()
         return ActionResult({"events": events} | ({"nextToken": str(end)} if end is not None else {}))
 
     def send_task_failure(self) -> ActionResult:

@@ -217,6 +217,37 @@ def test_devices_jobs_and_tables_by_the_aws_cli_and_after_a_kill(tmp_path: Path)
         assert found["Item"]["size"] == {"N": "3"}
 
 
+def test_events_that_were_read_stay_after_a_kill(tmp_path: Path) -> None:
+    drawn = {"Type": "Pass", "Output": "{% $uuid() %}", "End": True}
+    waits = {"Type": "Wait", "Seconds": 20, "End": True}
+    branches = [
+        {"StartAt": "Wait", "States": {"Wait": waits}},
+        {"StartAt": "Draw", "States": {"Draw": drawn}},
+    ]
+    both = {"Type": "Parallel", "Branches": branches, "End": True}
+    document = json.dumps({"QueryLanguage": "JSONata", "StartAt": "Both", "States": {"Both": both}})
+    role = f"arn:aws:iam::{HERE}:role/machine"
+    named = ("--name", "both", "--role-arn", role, "--definition", document)
+    with serving(tmp_path / "state", end=signal.SIGKILL) as served:
+        machine = served.aws("stepfunctions", "create-state-machine", *named)["stateMachineArn"]
+        ask = ("stepfunctions", "get-execution-history", "--execution-arn", start(served, machine))
+        before = until_drawn(served, ask)
+    with serving(tmp_path / "state") as served:
+        after = served.aws(*ask)["events"]
+        told = json.loads(settled(served, ask[-1])["output"])[1]
+    assert after[: len(before)] == before
+    drawn_then = [one for one in before if one["type"] == "PassStateExited"]
+    assert [json.loads(one["stateExitedEventDetails"]["output"]) for one in drawn_then] == [told]
+
+
+def until_drawn(served: Served, ask: tuple[str, ...]) -> list[dict[str, Any]]:
+    for _ in range(240):
+        found: list[dict[str, Any]] = served.aws(*ask)["events"]
+        if any(one["type"] == "PassStateExited" for one in found):
+            return found
+    raise AssertionError(found)
+
+
 def test_days_pass_in_seconds_also_after_the_cloud_is_served_again(tmp_path: Path) -> None:
     waits = {"Type": "Wait", "Seconds": 3 * 86_400, "End": True}
     document = json.dumps({"QueryLanguage": "JSONata", "StartAt": "Wait", "States": {"Wait": waits}})
