@@ -9,6 +9,7 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 
 from pipelines import platform
+from stacks.alarms import Bell
 from stacks.buckets import OLD_VERSIONS, RESULTS, add_bucket, add_log_bucket
 from stacks.functions import DeadLetters
 from stacks.permissions import (
@@ -48,7 +49,9 @@ class UseCaseStack(cdk.Stack):
         _add_execution_role(self, usecase)
         _add_device_policy(self, usecase)
         _add_buckets(self, usecase)
-        _add_forwarding(self, usecase, home)
+        bell = Bell(self, "Bell", name=f"edgepipe-{usecase.id}-alarms")
+        bell.ring_for_dead_letters(_add_forwarding(self, usecase, home), of="events")
+        cdk.CfnOutput(self, "AlarmTopic", value=bell.topic.topic_arn)
 
 
 def _add_handlers_role(scope: Construct, usecase: UseCase, home: Place) -> None:
@@ -109,8 +112,11 @@ def _add_buckets(scope: Construct, usecase: UseCase) -> None:
         add_bucket(scope, "data", name=usecase.data_bucket, logs=logs, versioned=True, rules=OLD_VERSIONS)
 
 
-def _add_forwarding(scope: Construct, usecase: UseCase, home: Place) -> None:
-    """Send the events of jobs and deployments to the orchestrator's bus; the sweeper does without them."""
+def _add_forwarding(scope: Construct, usecase: UseCase, home: Place) -> DeadLetters:
+    """Send the events of jobs and deployments to the orchestrator's bus; the sweeper does without them.
+
+    Returns the queue of those that could not be sent.
+    """
     undelivered = DeadLetters(scope, "UndeliveredEvents")
     role = add_role(
         scope,
@@ -127,6 +133,7 @@ def _add_forwarding(scope: Construct, usecase: UseCase, home: Place) -> None:
             targets=[target(home.bus(), undelivered, role_arn=role.attr_arn)],
         )
         undelivered.allow_rule(rule.attr_arn)
+    return undelivered
 
 
 def _name(role_arn: str) -> str:

@@ -208,10 +208,10 @@ def test_the_sweeper_runs_every_minute(assembly: Assembly) -> None:
 
 
 def test_every_dead_letter_queue_has_its_alarm(assembly: Assembly) -> None:
-    for stack in ("orchestrator", "pipeline-cookie-defects"):
+    for stack in ("orchestrator", "pipeline-cookie-defects", "usecase-cookie-factory"):
         queues = len(list(assembly.resources("AWS::SQS::Queue", stack)))
         told = [each["AlarmDescription"] for _, each in assembly.resources("AWS::CloudWatch::Alarm", stack)]
-        assert sum("could not be delivered" in each for each in told) == queues
+        assert sum("could not be delivered" in each for each in told) == queues > 0
 
 
 def test_alarms_watch_the_sweeper_stuck_jobs_and_failed_runs(assembly: Assembly) -> None:
@@ -220,7 +220,7 @@ def test_alarms_watch_the_sweeper_stuck_jobs_and_failed_runs(assembly: Assembly)
     assert {"Invocations", "Errors", "overdue", "ExecutionsFailed", "ExecutionsTimedOut"} <= names
     silent = next(each for each in alarms if each["MetricName"] == "Invocations")
     assert silent["TreatMissingData"] == "breaching"
-    assert all(each["AlarmActions"] for each in alarms if each["MetricName"] != "mean_confidence")
+    assert all(each["AlarmActions"] for each in alarms)
 
 
 def test_a_pipelines_definition_gets_a_value_for_every_marker(assembly: Assembly) -> None:
