@@ -35,7 +35,7 @@ def run_branches(
     """Return the branches' results in order, at most `limit` running at once; raises the first failure."""
     frame = visit.frame
     gate = frame.gate.child()
-    crew = Crew(frame=frame, gate=gate, branches=branches)
+    crew = Crew(frame=frame, gate=gate, branches=branches, keep=visit.journal.keep)
     try:
         crew.work(workers, limit)
     except Failure:
@@ -52,11 +52,16 @@ def run_branches(
 
 
 class Crew:
-    """Threads that take branches in order until none is left or one has failed."""
+    """Threads that take branches in order until none is left or one has failed.
 
-    def __init__(self, *, frame: Frame, gate: Gate, branches: Sequence[Branch]) -> None:
+    What a thread's branches have come to is kept when it ends: others may go on for days.
+    """
+
+    def __init__(
+        self, *, frame: Frame, gate: Gate, branches: Sequence[Branch], keep: Callable[[], None]
+    ) -> None:
         self.results: list[Json] = [None] * len(branches)
-        self._frame, self._gate, self._branches = frame, gate, branches
+        self._frame, self._gate, self._branches, self._keep = frame, gate, branches, keep
         self._next = iter(range(len(branches)))
         self._lock = threading.Lock()
         self._working = 0
@@ -77,6 +82,7 @@ class Crew:
         try:
             while (position := self._take()) is not None:
                 self.results[position] = self._run(self._branches[position])
+            self._keep()
         except BaseException as error:
             self._fail(error)
         finally:

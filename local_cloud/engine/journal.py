@@ -7,7 +7,8 @@ interpreter into a resumption of the first.
 
 An answer that nobody outside has seen may be lost with the process, because asking again does no harm. So
 answers and events are gathered, and `keep` writes them in one transaction: before a service is called,
-before a wait, and as soon as an outcome is known.
+before a wait, before events are shown, when a branch ends, and before who answers a token is told that the
+answer counts. What a called function came to is kept with the next of these: nothing happens in between.
 """
 
 from __future__ import annotations

@@ -153,9 +153,10 @@ class Runs:
         with self._gathering:
             if self._batch is batch:
                 self._batch = Batch()
-        with self._connection:
-            self._connection.execute("begin immediate")
-            self._connection.executemany("replace into entries values (?, ?, ?)", batch)
+        # A single statement is a transaction of its own, and lets go of Python once instead of four times.
+        rows = ", ".join(["(?, ?, ?)"] * len(batch))
+        values = [value for row in batch for value in row]
+        self._connection.execute(f"replace into entries values {rows}", values)  # noqa: S608 - question marks
         batch.kept = True
         if self._checkpoints is not None:
             self._checkpoints.note()

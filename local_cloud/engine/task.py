@@ -81,7 +81,7 @@ class Attempt:
         visit.journal.keep()
         token, gate, now = visit.token, visit.frame.gate.child(), self.world.clock.now()
         key = visit.outcome_key
-        reply = Reply(lambda outcome: visit.journal.put(key, outcome.record()), beat=now)
+        reply = Reply(lambda outcome: self._keep(key, outcome), beat=now)
         if token is not None:
             reply = self.world.tokens.open(token, reply)
             reply.beat = now  # nobody could show a sign of life while no process ran
@@ -94,6 +94,13 @@ class Attempt:
             gate.close()  # a suspended one stays suspended
             if token is not None:
                 self.world.tokens.close(token)
+
+    def _keep(self, key: str, outcome: Outcome) -> None:
+        """Keep what the attempt came to: now, if somebody outside is told, else before anything follows."""
+        if self.visit.token is not None:
+            self.visit.journal.put(key, outcome.record())
+        else:
+            self.visit.journal.once(key, outcome.record)
 
     def _begin(self, reply: Reply, gate: Gate) -> None:
         """Have the service called once; what it says is taken in the thread in which it says it."""

@@ -17,8 +17,8 @@ from local_cloud.engine.runs import FILE_NAME, reading
 if TYPE_CHECKING:
     from pathlib import Path
 
-WRITES = 36
-"""As many as a whole run has."""
+WRITES = 25
+"""As many as a whole run has at least: branches that come to something at once share a write."""
 
 
 def run(folder: Path, fatal: int = 0, when: str = "before") -> subprocess.CompletedProcess[str]:
@@ -87,4 +87,4 @@ def test_a_run_outlives_a_kill_at_every_write(tmp_path: Path, whole: dict[str, A
     fatal = 1
     while check(tmp_path / str(fatal), whole, fatal, when):
         fatal += 1
-    assert fatal > WRITES
+    assert fatal > WRITES, "a process died of no write"

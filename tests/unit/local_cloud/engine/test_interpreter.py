@@ -187,7 +187,7 @@ def test_any_prefix_of_a_journal_comes_to_the_same_end() -> None:
         whole = settle(execution)
         entries, shape = place.runs.entries(1), kinds(execution)
     assert (whole.status, whole.output) == ("SUCCEEDED", "[2,5,8,true]")
-    assert len(entries) > 8
+    assert len(entries) > 7
     for count in range(len(entries)):
         with bench(**functions()) as place:
             place.clock = SystemClock(FAST)
