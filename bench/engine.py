@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench import arguments
-from bench.processes import Command, CommandFailedError, alternate
+from bench.processes import CommandFailedError
 from bench.report import Row, Table
 
 if TYPE_CHECKING:
@@ -26,13 +26,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS = 3
 """How often each part runs: they repeat their work inside."""
-IMPORT = """
-import importlib, sys, cli, local_cloud.run
-with local_cloud.run.uncollected():
-    for name in sys.argv[1:]:
-        importlib.import_module(name)
-"""
-"""Imports as `edgepipe run` does: what drives the run without Python's collector."""
 
 
 def measure(rounds: int) -> Table:
@@ -95,12 +88,8 @@ def _runs(parts: Sequence[dict[str, Any]]) -> Iterator[Row]:
 
 def _import(rounds: int) -> Row:
     names = _said("bench.imported").split()
-    command = Command(words=(sys.executable, "-c", IMPORT, *names), cwd=ROOT)
-    bare = Command(words=(sys.executable, "-c", "pass"), cwd=ROOT)
-    samples = alternate({"run": command, "pass": bare}, rounds)
-    pairs = list(zip(samples["run"], samples["pass"], strict=True))
-    wall = statistics.median(one.wall - other.wall for one, other in pairs)
-    cpu = statistics.median(one.cpu - other.cpu for one, other in pairs)
+    samples = [_said("bench.import_time", *names).split() for _ in range(rounds)]
+    wall, cpu = (statistics.median(float(each) for each in column) for column in zip(*samples, strict=True))
     note = f"CPU {cpu:.2f} s; {len(names):,} modules, all there are when the execution starts"
     return Row(what="imports of edgepipe run", value=wall, unit="s", target=0.6, note=note)
 
