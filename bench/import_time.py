@@ -1,4 +1,4 @@
-"""Imports the modules it is given as `edgepipe run` does, and prints how long that took: seconds, CPU seconds.
+"""Imports the modules it is given as `edgepipe run` does; prints how long that took: seconds, CPU seconds.
 
 From the first line on: without the start of Python, and without its end, when it takes every module apart.
 """
