@@ -56,7 +56,7 @@ class SimulatedTable:
         return self._call("record", lambda: self._put(job, when=job.job_key not in self.items))
 
     def take_over(self, job: Job, before: Job) -> bool:
-        return self._call("take over", lambda: self._put(job, when=self._is(before, before.status)))
+        return self._call("take over", self._take_over, job, before)
 
     def mark_done(self, job: Job, answer: Answer) -> bool:
         return self._call("done", self._change, job, Status.PENDING, status=Status.DONE, answer=answer)
@@ -83,6 +83,11 @@ class SimulatedTable:
     def _is(self, job: Job, status: Status) -> bool:
         kept = self.items[job.job_key]
         return (kept.status, kept.token) == (status, job.token)
+
+    def _take_over(self, job: Job, before: Job) -> bool:
+        # As the real table does, which leaves the note that the job is being stopped.
+        stopping = self.items[job.job_key].stopping
+        return self._put(replace(job, stopping=stopping), when=self._is(before, before.status))
 
     def _change(self, job: Job, before: Status, **values: Any) -> bool:
         return self._put(replace(self.items[job.job_key], **values), when=self._is(job, before))

@@ -140,7 +140,8 @@ class InMemoryJobs:
 
     def take_over(self, job: Job, before: Job) -> bool:
         kept = self.items[before.job_key]
-        return self._put(job, when=(kept.status, kept.token) == (before.status, before.token))
+        unchanged = (kept.status, kept.token) == (before.status, before.token)
+        return self._put(replace(job, stopping=kept.stopping), when=unchanged)
 
     def mark_done(self, job: Job, answer: Answer) -> bool:
         return self._change(job, Status.PENDING, status=Status.DONE, answer=answer)
