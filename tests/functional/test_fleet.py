@@ -103,7 +103,7 @@ def test_a_fleet_deploys_and_leaves_nothing(
     assert len([each for each in read_devices(tmp_path) if each.components]) == count
     assert set(threading.enumerate()) <= threads
     assert eventually(lambda: mine() <= processes)
-    assert shared_memory() <= memory
+    assert eventually(lambda: shared_memory() <= memory), "other tests may have some for a while"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -128,7 +128,7 @@ def test_a_cloud_that_is_stopped_while_it_deploys_leaves_no_process(
         program.kill()
         program.wait()
     assert eventually(lambda: not working_in(tmp_path))
-    assert shared_memory() <= memory
+    assert eventually(lambda: shared_memory() <= memory), "other tests may have some for a while"
 
 
 def working_in(folder: Path) -> list[str]:
