@@ -37,7 +37,16 @@ from local_cloud.deadlines import Deadlines
 from local_cloud.identity import session_arn
 from local_cloud.own_code import CodeStore, OwnCode
 from local_cloud.platform import platform_code
-from local_cloud.sandbox import EnvironmentConflictError, LambdaContext, LogFile, Place, Sandbox, inside
+from local_cloud.sandbox import (
+    EnvironmentConflictError,
+    LambdaContext,
+    Log,
+    LogLines,
+    Logs,
+    Place,
+    Sandbox,
+    inside,
+)
 from local_cloud.workers import Workers
 
 if TYPE_CHECKING:
@@ -89,7 +98,7 @@ class Invocation:
         self._functions, self._function, self._body, self._tell = functions, function, body, tell
         self._timeout = int(function.timeout)
         self._id = str(uuid.uuid4())
-        self._log = LogFile(functions.log_path(function.function_name), self._id)
+        self._log = LogLines(functions.log(function.function_name), self._id)
         principal = session_arn(str(function.role), function.function_name)
         self._place = Place(account=account, principal=principal, log=self._log)
         self._lock = threading.Lock()
@@ -258,7 +267,7 @@ class Functions:
         self.clock = context.clock
         self._context = context
         self._code = CodeStore(lambda: context.state_dir / "functions")
-        self._logs: dict[str, Path] = {}
+        self._logs = Logs(partial(context.log_path, "/aws/lambda"))
         backend = type("InstalledBackend", (FunctionsBackend,), {"functions": self})
         backends: BackendDict[LambdaBackend] = BackendDict(backend, "lambda")
         self._patches: list[Any] = [
@@ -266,14 +275,12 @@ class Functions:
             invoking.patched(),
         ]
 
-    def log_path(self, function: str) -> Path:
-        """Return a function's log file; refuses a name that is no function's."""
+    def log(self, function: str) -> Log:
+        """Return a function's log; refuses a name that is no function's."""
         if not _NAME.fullmatch(function):
             message = f"'{function}' is not a function name"
             raise JsonRESTError(error_type="ValidationException", message=message)
-        if function not in self._logs:
-            self._logs[function] = self._context.log_path("/aws/lambda", function)
-        return self._logs[function]
+        return self._logs.get(function)
 
     def handler(self, function: LambdaFunction) -> Callable[[Any, LambdaContext], Any]:
         """Return what a function calls; raises FunctionError as the runtime does."""
@@ -306,7 +313,7 @@ class Functions:
             raise ValueError(message)
         session = self._sessions.keys(str(function.role), function.region)
         variables = {**session, "AWS_ENDPOINT_URL": self._endpoint.url, **function.environment_vars}
-        log = self.log_path(function.function_name)
+        log = self.log(function.function_name).path
         return program.build(function, code, variables, log, event=event, context=context)
 
     def open(self) -> None:
@@ -325,6 +332,7 @@ class Functions:
         for work in self.workers.alive():
             self.workers.kill(work)
         self.workers.join(_CLOSE_SECONDS)
+        self._logs.close()
         self._code.close()
         self.sandbox.close()
 

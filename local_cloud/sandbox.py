@@ -23,24 +23,70 @@ from botocore.handlers import BUILTIN_HANDLERS
 from local_cloud.context import ACCOUNT_HEADER, PRINCIPAL_HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 
-class LogFile:
-    """Appends whole lines of one invocation to a log that several invocations share."""
+class Log:
+    """A file to which several invocations append whole lines; it stays open, which is quicker."""
 
-    def __init__(self, path: Path, request_id: str) -> None:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = self._open()
+
+    def append(self, text: str) -> None:
+        """Append whole lines, also after `close`, as a thread may that ends late."""
+        # One write of whole lines in append mode: no line of another invocation lands inside it.
+        data = text.encode(errors="backslashreplace")
+        try:
+            self._file.write(data)
+        except ValueError:  # it is closed
+            with self._open() as file:
+                file.write(data)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def _open(self) -> io.FileIO:
+        return io.FileIO(self.path, "a", opener=lambda path, flags: os.open(path, flags, 0o600))
+
+
+class Logs:
+    """Logs by name, each opened once and closed together; safe to call from any thread."""
+
+    def __init__(self, place: Callable[[str], Path]) -> None:
+        self._place = place
+        self._lock = threading.Lock()
+        self._open: dict[str, Log] = {}
+
+    def get(self, name: str) -> Log:
+        """Return a log, opened if it was not."""
+        with self._lock:
+            if name not in self._open:
+                self._open[name] = Log(self._place(name))
+            return self._open[name]
+
+    def close(self) -> None:
+        """Close all."""
+        with self._lock:
+            for log in self._open.values():
+                log.close()
+
+
+class LogLines:
+    """Appends whole lines of one invocation to a log."""
+
+    def __init__(self, log: Log, request_id: str) -> None:
         self.request_id = request_id
-        self._path = path
-        self._begin = path.stat().st_size if path.exists() else 0
+        self._log = log
         self._rest = ""
 
     def write(self, text: str) -> None:
         """Append the complete lines of what has been written."""
         *lines, self._rest = (self._rest + text).split("\n")
         if lines:
-            self._append("".join(f"{line}\n" for line in lines))
+            self._log.append("".join(f"{line}\n" for line in lines))
 
     def close(self) -> None:
         """Append an unfinished line; more may be written after it."""
@@ -48,18 +94,11 @@ class LogFile:
             self.write("\n")
 
     def tail(self, size: int) -> bytes:
-        """Return the last bytes of the log, but none from before this invocation."""
-        with self._path.open("rb") as file:
-            file.seek(max(self._begin, file.seek(0, os.SEEK_END) - size))
-            return file.read(size)
-
-    def _append(self, text: str) -> None:
-        # One write of whole lines in append mode: no line of another invocation lands inside it.
-        file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            os.write(file, text.encode(errors="backslashreplace"))
-        finally:
-            os.close(file)
+        """Return the last bytes of the log, but none from before this invocation's START line."""
+        with self._log.path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+            text = file.read(size)
+        return text[max(0, text.find(f"START RequestId: {self.request_id}".encode())) :]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +127,7 @@ class Place:
     account: str
     principal: str
     """The session of its function's role."""
-    log: LogFile
+    log: LogLines
 
 
 _place: contextvars.ContextVar[Place | None] = contextvars.ContextVar("place", default=None)
