@@ -20,7 +20,6 @@ import threading
 import time
 import traceback
 import uuid
-from decimal import Decimal
 from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -35,6 +34,7 @@ from local_cloud import invoking, program
 from local_cloud.clock import timestamp
 from local_cloud.deadlines import Deadlines
 from local_cloud.identity import session_arn
+from local_cloud.invoking import FunctionError
 from local_cloud.own_code import CodeStore, OwnCode
 from local_cloud.platform import platform_code
 from local_cloud.sandbox import (
@@ -60,8 +60,6 @@ if TYPE_CHECKING:
     from local_cloud.endpoint import Endpoint
     from local_cloud.workers import Work
 
-MAX_RESPONSE = 6_291_556
-"""Bytes of a synchronous response."""
 CUSTOM_HANDLER = "tasks.custom.handler"
 """The handler of the functions whose zip brings code of its own."""
 _CLOSE_SECONDS, _LOG_TAIL = 5.0, 4096
@@ -72,21 +70,6 @@ _OURS = (
     "<frozen importlib._bootstrap>",
     "<frozen importlib._bootstrap_external>",
 )
-
-
-class FunctionError(Exception):
-    """A failed invocation, shaped as the caller sees it."""
-
-    def __init__(self, kind: str, message: str, frames: list[str] | None = None) -> None:
-        super().__init__(message)
-        self.kind = kind
-        self.message = message
-        self.frames = frames or []
-
-    def payload(self, request_id: str) -> str:
-        """Return the invocation's response."""
-        shape = {"errorMessage": self.message, "errorType": self.kind, "requestId": request_id}
-        return json.dumps({**shape, "stackTrace": self.frames}, ensure_ascii=False)
 
 
 class Invocation:
@@ -143,7 +126,7 @@ class Invocation:
             self._functions.sandbox.set_environment(self._function.environment_vars)
             handler = self._functions.handler(self._function)
             value = handler(json.loads(self._body), self._context())
-            return encode_response(value), False
+            return invoking.encode_response(value), False
         except FunctionError as error:
             failure = error
         except EnvironmentConflictError as error:
@@ -161,7 +144,7 @@ class Invocation:
         if answer is None:
             return self._exit_error("exit status 1")
         if "payload" in answer:
-            return encode_response(json.loads(answer["payload"])), False
+            return invoking.encode_response(json.loads(answer["payload"])), False
         failure = FunctionError(answer["kind"], answer["message"], answer["frames"])
         return failure.payload(self._id), True
 
@@ -378,30 +361,9 @@ def import_own(code: OwnCode) -> Callable[[str], Any]:
     return load
 
 
-def encode_response(value: object) -> str:
-    """Return a handler's result as JSON text; raises FunctionError."""
-    try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_encode_decimal)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise FunctionError(
-            kind="Runtime.MarshalError", message=f"Unable to marshal response: {error}"
-        ) from None
-    if len(text.encode(errors="surrogatepass")) > MAX_RESPONSE:
-        message = f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE} bytes)."
-        raise FunctionError(kind="Function.ResponseSizeTooLarge", message=message)
-    return text
-
-
 def handler_frames(trace: TracebackType | None) -> list[str]:
     """Return the formatted frames from the handler on: what lies above them is not the user's."""
     frames = traceback.extract_tb(trace)
     while frames and frames[0].filename in _OURS:
         del frames[0]
     return traceback.format_list(frames)
-
-
-def _encode_decimal(value: object) -> int | float:
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    message = f"Object of type {type(value).__name__} is not JSON serializable"
-    raise TypeError(message)

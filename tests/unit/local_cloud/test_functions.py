@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from local_cloud import functions
-from local_cloud.functions import FunctionError
+from local_cloud import functions, invoking
+from local_cloud.invoking import FunctionError
 
 
 @pytest.mark.parametrize(
@@ -18,20 +18,20 @@ from local_cloud.functions import FunctionError
     ],
 )
 def test_a_result_becomes_json(value: object, text: str) -> None:
-    assert functions.encode_response(value) == text
+    assert invoking.encode_response(value) == text
 
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, float("nan"), b"bytes"])
 def test_a_result_that_is_no_json_is_a_marshal_error(value: object) -> None:
     with pytest.raises(FunctionError) as caught:
-        functions.encode_response(value)
+        invoking.encode_response(value)
     assert caught.value.kind == "Runtime.MarshalError"
     assert caught.value.message.startswith("Unable to marshal response")
 
 
 def test_a_response_has_a_limit() -> None:
     with pytest.raises(FunctionError) as caught:
-        functions.encode_response("x" * functions.MAX_RESPONSE)
+        invoking.encode_response("x" * invoking.MAX_RESPONSE)
     assert caught.value.kind == "Function.ResponseSizeTooLarge"
 
 
